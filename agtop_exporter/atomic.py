@@ -10,18 +10,18 @@ from pathlib import Path
 from agtop_exporter import platforms
 
 DRAFT = ".draft"
-"""The end of the name of a new file before it replaces the old one.
+"""The suffix of a new file before it replaces the old one.
 
-Such a file stays if the process is killed.
+A file with this suffix remains if the process is killed.
 """
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
     """Replace the content of a file by `data`, or create the file. Raises OSError.
 
-    `mode` are the permissions of the file. With `durable`, the data is on the disk before the file
-    is replaced, so that the file is not empty after a crash of the system. After an error, the file
-    is as before.
+    `mode` are the permissions of the file. If `durable` is true, the data is on the disk before the
+    file is replaced, so that the file is not empty after a crash of the system. After an error, the
+    file is unchanged.
     """
     draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}{DRAFT}")
     try:

@@ -22,7 +22,10 @@ from agtop_exporter.model import SECONDS_PER_HOUR, AgtopError, Series, Snapshot
 from agtop_exporter.render import prometheus, victoriametrics
 
 HEAD_SECONDS = 3 * SECONDS_PER_HOUR
-"""Prometheus keeps the last hours outside its blocks. Blocks must not reach into them."""
+"""The length of Prometheus' head block: the last hours, which are not in blocks on disk.
+
+Blocks of a backfill must not include these hours.
+"""
 
 FIRST_SCRAPE = "first_scrape"  # metadata of the ledger: a FirstScrape as JSON
 SUFFIX = ".om"
@@ -89,8 +92,9 @@ def before_scrape(
 ) -> list[PastTotal]:
     """Lower past totals that are above the totals of the first scrape at `end` (unix seconds).
 
-    Usage that the daemon found after the scrape may be older than the scrape. The scraped samples
-    show it as an increase, so the samples before the scrape must not contain it.
+    The daemon may have found usage after the first scrape that is older than this scrape. The
+    scraped samples show this usage as an increase, so the samples before the scrape must not
+    contain it.
     """
     if scrape is None or end > scrape.time:
         return list(totals)

@@ -1,4 +1,4 @@
-"""Facts about this build of the program, and about what it runs on."""
+"""The versions of the program, of Python, of the libraries and of the system."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ LIBRARIES = (
     *("genai-prices", "msgspec", "prometheus-client", "psutil", "pydantic-settings", "starlette"),
     *("textual", "uvicorn", "opentelemetry-exporter-otlp"),
 )
-"""The libraries whose versions `doctor` lists: those that figures and connections depend on."""
+"""The libraries whose versions `doctor` lists, because figures and connections depend on them."""
 
 
 class Build(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ def revision() -> str:
 
 
 def build() -> Build:
-    """Return the facts about this build."""
+    """Return the versions of the program and of its environment."""
     libraries = {}
     for name in LIBRARIES:
         with contextlib.suppress(metadata.PackageNotFoundError):

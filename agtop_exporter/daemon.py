@@ -151,7 +151,7 @@ class Daemon:
         self._documents.expire()
 
     def _settle(self) -> None:
-        """Write to the ledger the state of the outputs, the scrapers and the first scrape."""
+        """Write the state of the outputs, the scrapers and the first scrape to the ledger."""
         ledger = self._pipeline.ledger
         scrapers = self._scrapers.encode()
         if ledger.metadata.get(SCRAPERS, b"") != scrapers:

@@ -26,8 +26,8 @@ class Documents:
     ) -> None:
         """Create the documents. `published` returns the snapshot whose metrics are published.
 
-        `is_local` is set if only this machine can read the documents. `wake` is called by the
-        server, from its thread, when a client requests a document.
+        `is_local` is true if only this machine can read the documents. The thread of the server
+        calls `wake` when a client requests a document.
         """
         self._pipeline = pipeline
         self._redaction = redaction

@@ -7,11 +7,14 @@ from agtop_exporter.model import RefreshError
 
 OVERDUE_INTERVALS = 3
 OVERDUE_SECONDS = 60.0
-"""A result is overdue if it is older than OVERDUE_INTERVALS intervals and than OVERDUE_SECONDS."""
+"""A result that is not older than this is not overdue.
+
+An older result is overdue if its age also exceeds OVERDUE_INTERVALS intervals.
+"""
 
 
 class Health:
-    """Remembers when the last refresh ended, and whether parts of it failed.
+    """Stores when the last refresh ended, and whether parts of it failed.
 
     One thread calls `ended`, and another thread calls `trouble`.
     """

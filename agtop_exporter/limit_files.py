@@ -101,14 +101,20 @@ class LimitFiles:
         self._seen: dict[str, tuple[int, int, int]] = {}
 
     def changed(self, *, avoid: Container[Path] = ()) -> list[LimitFile]:
-        """Return the content of each new or changed file, without the directories in `avoid`."""
+        """Return the content of each file that is new or changed since the last call.
+
+        Files in the directories `avoid` are left out.
+        """
         found = dict(self._states(avoid))
         new = [path for path, state in found.items() if self._seen.get(path) != state]
         self._seen = found
         return [_read(Path(path)) for path in new]
 
     def _states(self, avoid: Container[Path]) -> Iterator[tuple[str, tuple[int, int, int]]]:
-        """Yield the path of each file, and numbers that change with its content."""
+        """Yield (path, numbers) of each file. The numbers differ if the content has changed.
+
+        Files in the directories `avoid` are left out.
+        """
         for folder in self._folders:
             if folder in avoid:
                 continue

@@ -56,7 +56,7 @@ def log_for_people(settings: Settings) -> None:
 
 
 def log_to(write: Callable[[str], None], settings: Settings) -> None:
-    """Configure logging to a function of a line of text, and write nothing to stderr."""
+    """Configure logging to pass each message to `write` as a line. Nothing is written to stderr."""
 
     def give(logger: Any, level: str, fields: MutableMapping[str, Any]) -> NoReturn:  # noqa: ANN401 - the signature of structlog
         write(_plain_line(logger, level, fields))

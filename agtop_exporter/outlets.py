@@ -25,7 +25,7 @@ class Outlet(Protocol):
         """Accept the snapshot of a refresh, without waiting for a receiver."""
 
     def save_state(self, ledger: Ledger) -> None:
-        """Write to the ledger the state that has changed since the last call of this method."""
+        """Write the state that has changed since the last call of this method to the ledger."""
 
     def stop(self) -> None:
         """Deliver the last snapshot, within a few seconds, and stop."""

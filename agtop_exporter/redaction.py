@@ -27,7 +27,10 @@ FAMILIES = frozenset({"project_tokens", "project_cost"})
 
 
 class Redaction:
-    """Replaces the names of projects in what leaves this machine, if it is enabled."""
+    """Replaces the names of projects in data that leaves this machine.
+
+    If it is not enabled, it returns the data unchanged.
+    """
 
     def __init__(self, ledger: Ledger, *, enabled: bool) -> None:
         """Use the key in `ledger`. If it has none, a new key is stored with the next refresh."""
@@ -43,7 +46,7 @@ class Redaction:
         return stored
 
     def snapshot(self, snapshot: Snapshot) -> Snapshot:
-        """Return a snapshot in which only pseudonyms name projects.
+        """Return a snapshot with pseudonyms instead of the names of projects.
 
         Its sessions have no title, no directory and no branch, which may name a project too.
         """
@@ -60,7 +63,7 @@ class Redaction:
         )
 
     def totals(self, totals: Mapping[Series, int | float]) -> Mapping[Series, int | float]:
-        """Return counters in which only pseudonyms name projects."""
+        """Return counters with pseudonyms instead of the names of projects."""
         if not self._enabled:
             return totals
         return {
@@ -69,7 +72,7 @@ class Redaction:
         }
 
     def overview(self, overview: Overview) -> Overview:
-        """Return an overview in which only pseudonyms name projects."""
+        """Return an overview with pseudonyms instead of the names of projects."""
         if not self._enabled:
             return overview
         projects = tuple(
@@ -96,7 +99,10 @@ class Redaction:
         return replace(use, project=project, name=use.name.replace(use.project, project))
 
     def _pseudonym(self, project: str) -> str:
-        """Return the pseudonym of a project; the same for "" and for the rest of all projects."""
+        """Return the pseudonym of a project.
+
+        The unknown project "" and the label value for all other projects are returned unchanged.
+        """
         if project in ("", OTHER):
             return project
         digest = hmac.new(self._key, project.encode("utf-8", "replace"), hashlib.sha256)

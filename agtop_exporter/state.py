@@ -1,4 +1,4 @@
-"""Determines the state of a session by one decision table. Performs no I/O."""
+"""Determines the state of a session with one decision table. Performs no I/O."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -14,7 +14,7 @@ RUNNING_GRACE_SECONDS = 30.0
 REST_GRACE_SECONDS = 300.0
 """An idle, waiting or failed session without a known process counts as open for this time."""
 REPORTED_SECONDS = 3600.0
-"""How long a registry entry of an invisible process is valid after the session's last record.
+"""A registry entry of an invisible process is valid for this time after the last record.
 
 The time is limited, because the entry remains if the process is killed.
 """

@@ -65,8 +65,8 @@ class TextfileWriter:
     ) -> None:
         """Set the path of the file and the interval. No file is written.
 
-        `labels` are added to every series. Without a label that differs, node_exporter rejects the
-        files of two exporters, because both have the same series.
+        `labels` are added to every series. If two exporters write files without different labels,
+        node_exporter rejects the files, because both have the same series.
         """
         self._path = path
         self._labels = labels

@@ -61,7 +61,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     signature: ProcessSignature = ProcessSignature()
     """Recognizes the processes of the agent. The default matches no process."""
     live_registry: Callable[[Path, Environment], RegistryReading] | None = None
-    """Function that returns the live processes according to a list that the agent itself writes.
+    """Function that reads the live processes from a list that the agent itself writes.
 
     None if the agent writes no such list.
     """
@@ -78,10 +78,11 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     Its argument is the same as that of `account`.
     """
     status_line: Callable[[bytes, float], StatusLine | None] | None = None
-    """Function that decodes what the agent sends to the command that prints its status line.
+    """Function that decodes the data that the agent sends to its status line command.
 
     Its arguments are the data, and the present time in unix seconds. It returns None if another
-    agent sent the data or the data is malformed. None if the agent has no such command.
+    agent sent the data or the data is malformed. The field itself is None if the agent has no such
+    command.
     """
     plan_covers: frozenset[Plan] = frozenset()
     """Values of `--plan` for which the usage of this agent is not billed.
@@ -91,7 +92,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     known_types: frozenset[str] = frozenset()
     """Record types that the reader knows. Records of other types are counted as format drift."""
     effort_source: str = ""
-    """The members of records from which `read` takes the reasoning effort, for people.
+    """A text for users: the members of records from which `read` takes the reasoning effort.
 
     The most frequent member comes first. Empty if the reader finds no reasoning effort.
     """
@@ -148,16 +149,17 @@ def walk(
 ) -> Iterator[os.DirEntry[str]]:
     """List the regular files with a name suffix in a directory and its subdirectories.
 
-    `depth` is the number of levels of subdirectories that are searched. With 0, only `directory`
-    itself is searched.
+    `depth` is the number of levels of subdirectories that are searched. If it is 0, only
+    `directory` itself is searched.
 
     Symbolic links to files and directories are followed. Files that are not below a link come
     first. A link is not followed if its target contains the link or `directory`. A link is also not
     followed if another link has led to the same target. So every loop ends. A file with two paths
     may be listed twice.
 
-    A subdirectory without read permission is listed in place of its files, so that the error is
-    reported. A directory that disappears during the walk is skipped.
+    A subdirectory without read permission is listed instead of its files. The caller then gets an
+    error when it reads the subdirectory, and reports the error. A directory that disappears during
+    the walk is skipped.
     """
     pending: deque[tuple[str, int, os.DirEntry[str] | None]] = deque(
         [(str(directory), depth, None)]
@@ -245,7 +247,7 @@ def _is_new(link: os.DirEntry[str], top: str, visited: set[tuple[int, int]]) -> 
 
 
 def _holds(folder: str, place: str) -> bool:
-    """Return whether `place`, after resolving links, is `folder` or a path inside `folder`."""
+    """Return whether `place` is `folder` or a path inside `folder`, after links are resolved."""
     return (os.path.realpath(place) + os.sep).startswith(folder.rstrip(os.sep) + os.sep)
 
 

@@ -44,7 +44,7 @@ def bases(home: Path, _environment: Environment) -> tuple[Path, ...]:
 
 
 def live_registry(home: Path, environment: Environment) -> RegistryReading:
-    """Return the live processes according to the files that OpenClaude writes.
+    """Return the live processes that OpenClaude lists in its own files.
 
     Never raises OSError.
     """

@@ -26,7 +26,10 @@ log = structlog.get_logger()
 
 
 def run(options: Namespace) -> None:
-    """Write or send the samples. After writing, print a shell script that creates the blocks."""
+    """Write the samples to files, or send them to VictoriaMetrics.
+
+    If files were written, print a shell script that creates Prometheus blocks from them.
+    """
     settings = settings_of(options)
     log_for_people(settings)
     if not options.output and not options.victoriametrics:
@@ -49,7 +52,10 @@ def run(options: Namespace) -> None:
 
 
 def _labels(given: Sequence[tuple[str, str]]) -> Mapping[str, str]:
-    """Return the labels of the options. Raises UsageError if a metric has one of them, too."""
+    """Return the labels of the options by name.
+
+    Raises UsageError if a metric already has a label with one of the names.
+    """
     taken = {name for metric in CATALOGUE for name in metric.labels}
     for position, (name, _) in enumerate(given):
         if name in taken or name in dict(given[:position]):

@@ -23,10 +23,10 @@ READING = (
     "no_pricing_refresh",
     "refresh_pricing",
 )
-"""Settings that apply to every command that reads the agents' files."""
+"""Names of the settings that apply to every command that reads the agents' files."""
 
 PRICING = ("cache_dir", "no_pricing_refresh", "refresh_pricing")
-"""Settings that apply to every command that looks up prices."""
+"""Names of the settings that apply to every command that looks up prices."""
 
 ONLY_IN_FILE = {"budgets", "prices", "store_titles"}  # settings without an option
 ALL = tuple(name for name in Settings.model_fields if name not in ONLY_IN_FILE)
@@ -107,7 +107,7 @@ LOG_FILE = Option(
 NO_MOUSE = Option(("--no-mouse",), "Leave the mouse to the terminal, to select text.")
 VIEW = (DASHBOARD, LOG_FILE, NO_MOUSE)
 OF_THE_VIEW = tuple(option.dest for option in VIEW)
-"""Options of the view that the table and JSON do not have."""
+"""Options of the interactive view that the table and the JSON output do not have."""
 
 TOP = Command(
     name="top",
@@ -157,9 +157,12 @@ SELECTION = (WATCH, SORT, LIVE, PROJECT, SINCE, ALL_ROWS)
 TABLE = (DELAY, *SELECTION)
 """The options of the table."""
 NOT_IN_JSON = tuple(option.dest for option in SELECTION)
-"""Options of the table that JSON does not have."""
+"""Options of the table that the JSON output does not have."""
 OF_THE_TABLE = (LIST.dest, *NOT_IN_JSON)
-"""Options with which `agtop` prints the table, on a terminal too."""
+"""Options that only the table has.
+
+With one of them, `agtop` without a command prints the table, even on a terminal.
+"""
 
 EXPORTER = Program(
     name="agtop-exporter",

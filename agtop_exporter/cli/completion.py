@@ -24,7 +24,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "by": DIMENSIONS,
     "week_start": WEEKDAYS,
 }
-"""The values of options and words that are no settings, by name."""
+"""The possible values of the arguments and options that are not settings, by name."""
 
 
 def run(options: Namespace) -> None:

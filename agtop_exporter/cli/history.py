@@ -24,11 +24,11 @@ LOCALE_VARIABLES = ("LC_ALL", "LC_TIME", "LANG")  # the first one that is set co
 
 @contextlib.contextmanager
 def history(settings: Settings, *, age_seconds_max: float = 0.0) -> Iterator[UsageHistory]:
-    """Yield the usage in the ledger, after a scan of the agents' files.
+    """Scan the agents' files, and yield the usage in the ledger.
 
-    There is no scan if another process writes the ledger, or if the last process that wrote it
-    started at most `age_seconds_max` seconds ago. If the ledger has no usage yet, there is always a
-    scan.
+    The scan is left out if another process writes the ledger, or if the last process that wrote it
+    started at most `age_seconds_max` seconds ago. If the ledger has no usage yet, the scan is never
+    left out.
     """
     directory = None if settings.no_state else state_directory(settings)
     if directory is not None and _is_current(directory, age_seconds_max):
@@ -76,10 +76,11 @@ def calendar_of(options: Namespace) -> Calendar:
 
 
 def day_of(value: date | float | None) -> date | None:
-    """Return the value of an option as a day.
+    """Return the value of an option such as `--since` as a local date.
 
-    If the option precedes the command, it is parsed as an option of the table, and the value is in
-    unix seconds.
+    The value is usually a date. An option before the name of the command is parsed by the default
+    command (the table), which returns a time in unix seconds. A time before EARLIEST becomes
+    EARLIEST.
     """
     if not isinstance(value, float):
         return value

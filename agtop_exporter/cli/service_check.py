@@ -1,4 +1,4 @@
-"""Compares what the installed service sees with what the shell sees, for `doctor`."""
+"""Compares the settings and variables of the installed service and of the shell, for `doctor`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -54,7 +54,7 @@ def check_service() -> ServiceCheck | None:
 
 
 def _view(arguments: Sequence[str], variables: Mapping[str, str]) -> View:
-    """Return what the daemon sees with these command-line arguments and variables.
+    """Return the View of a daemon with these command-line arguments and variables.
 
     Raises AgtopError if the arguments or the settings are invalid.
     """

@@ -20,7 +20,8 @@ RATES = ("cpu_percent", "disk_read_bytes_per_second", "disk_written_bytes_per_se
 def one_snapshot(settings: Settings, *, for_others: bool = False) -> Snapshot:
     """Refresh once and return the snapshot.
 
-    With `for_others`, it is redacted as the settings say.
+    If `for_others` is true, the snapshot is for other people. The names of projects are then
+    replaced if the setting `redact_projects` is on.
     """
     with one_shot(settings) as pipeline:
         snapshot = with_prices(pipeline, settings, lambda: refresh_with_rates(pipeline))
@@ -58,7 +59,8 @@ def refresh_with_rates(pipeline: Pipeline) -> Snapshot:
     """Refresh once and return the snapshot, including the CPU and disk rates of the processes.
 
     A rate needs two measurements. The first one is before the refresh. The second one is during the
-    refresh, at least RATE_SECONDS later. A rate of 0 is unknown after so short a time.
+    refresh, at least RATE_SECONDS later. A rate that would be 0 is None, because the time is too
+    short to measure it.
     """
     began = now()
     pipeline.look_at_processes(began)

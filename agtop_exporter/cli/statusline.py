@@ -25,8 +25,9 @@ CHUNK_BYTES = 65_536
 def run(options: Namespace) -> None:
     """Store the rate limits on standard input, and print a status line.
 
-    With the option `pass_through`, the input is printed instead. Malformed input and a failure to
-    store are no errors, because the agent would then show no status line.
+    If the option `pass_through` is set, the input is printed instead of the status line. Malformed
+    input and a failure to store the limits are not treated as errors, because the agent would then
+    show no status line.
     """
     if sys.stdin is not None and sys.stdin.isatty():
         raise AgtopError("standard input is a terminal: an agent runs this command, see the README")

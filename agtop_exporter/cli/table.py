@@ -63,7 +63,11 @@ class _Table:
         self._is_checked = not options.project
 
     def page(self, snapshot: Snapshot, size: terminal_size | None = None) -> str:
-        """Return the table: as a page of this size, or as lines if there is no size."""
+        """Return the table for standard output.
+
+        If `size` is given, the table fits into this width and height. Otherwise its height is not
+        limited.
+        """
         if not self._is_checked:
             _check_project(self._selection.project, snapshot)
             self._is_checked = True
@@ -102,7 +106,7 @@ def _watch_in_lines(table: _Table, settings: Settings, delay_seconds: float) -> 
 
 
 def _snapshots(settings: Settings) -> Generator[Snapshot]:
-    """Yield a new snapshot at each request.
+    """Refresh and yield a new snapshot each time the caller requests one.
 
     The ledger is closed and opened again when it has grown by REOPEN_BYTES.
     """

@@ -14,7 +14,11 @@ def is_dumb() -> bool:
 
 
 def terminal(size: os.terminal_size | None = None) -> Terminal:
-    """Return what standard output can show: a page of this size, or lines if there is no size."""
+    """Return the width, the height and the characters that standard output can show.
+
+    With `size`, the output has this width and height. Without it, the output has the width of the
+    terminal (None if standard output is no terminal), and its height is not limited.
+    """
     columns = shutil.get_terminal_size().columns if on_terminal() else None
     return Terminal(
         width=size.columns if size else columns,

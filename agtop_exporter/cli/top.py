@@ -106,7 +106,7 @@ def _app(settings: Settings, notices: Notices, *, delay_seconds: float) -> TopAp
 
 @contextlib.contextmanager
 def _pipeline(settings: Settings) -> Iterator[Pipeline]:
-    """Yield a pipeline for the feed that never writes, with the price lists of downloads."""
+    """Yield a pipeline that never writes the ledger. It uses the downloaded price lists."""
     with opened(settings, read_only=True) as pipeline:
         make_refresher(settings, pipeline)
         yield pipeline
@@ -114,7 +114,7 @@ def _pipeline(settings: Settings) -> Iterator[Pipeline]:
 
 @contextlib.contextmanager
 def _writer(settings: Settings) -> Iterator[Pipeline]:
-    """Yield a pipeline for the first scan, which stores what it reads if no daemon does."""
+    """Yield a pipeline for the first scan. It writes the ledger if no daemon does."""
     with opened(settings) as pipeline:
         refresher = make_refresher(settings, pipeline)
         if settings.refresh_pricing:
@@ -133,7 +133,10 @@ def _hidden_columns() -> frozenset[str]:
 
 
 def _keep_hidden(titles: Iterable[str]) -> None:
-    """Store the hidden columns. If the directory cannot be written, this choice is lost."""
+    """Store the titles of the hidden columns.
+
+    If the directory cannot be written, they are not stored, and no error is raised.
+    """
     with contextlib.suppress(OSError):
         directory = config_directory(environment())
         directory.mkdir(parents=True, exist_ok=True)

@@ -87,7 +87,7 @@ def homes(settings: Settings) -> list[Path]:
 
 
 def variables_of_all_agents(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return those environment variables that decide where agents write their files."""
+    """Return the environment variables that determine where agents write their files."""
     return variables_of_agents(
         load_agents(),
         homes(settings),
@@ -99,8 +99,9 @@ def variables_of_all_agents(settings: Settings, variables: Mapping[str, str]) ->
 def state_directory(settings: Settings, variables: Mapping[str, str] | None = None) -> Path:
     """Return the directory of the ledger.
 
-    If the setting `home` is set and `state_dir` is not, the homes have a ledger of their own.
-    `variables` are the environment variables; by default those of this process.
+    If the setting `home` is set and `state_dir` is not, the result is a separate directory for
+    these home directories. `variables` are the environment variables; by default those of this
+    process.
     """
     if settings.state_dir:
         return Path(settings.state_dir).expanduser()
@@ -171,7 +172,7 @@ def make_refresher(settings: Settings, pipeline: Pipeline) -> PriceRefresher:
 def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = True) -> Pipeline:
     """Return a pipeline over the agents' files in the homes and the processes of this machine.
 
-    With `keep_closed`, snapshots of the pipeline also contain closed sessions.
+    If `keep_closed` is true, snapshots of the pipeline also contain closed sessions.
     """
     agents = load_agents()
     responding = [home for home in homes(settings) if not folders().trouble_with(str(home))]

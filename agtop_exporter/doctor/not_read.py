@@ -1,7 +1,7 @@
 """Finds the installed agents that are not read.
 
-The file `agents/not_read.toml` describes these agents. Their usage is in no figure, and nothing is
-estimated, so `doctor` says why they are absent.
+The file `agents/not_read.toml` describes these agents. The metrics do not include their usage, and
+no usage is estimated. Therefore `doctor` shows the reason why an agent is not read.
 """
 
 import os
@@ -26,7 +26,7 @@ class UnreadAgent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An agent that is not read, as `agents/not_read.toml` describes it.
 
     `places` are glob patterns relative to a home. `programs` are names of executable files.
-    `source` says where the reason comes from.
+    `source` is the source of the reason.
     """
 
     name: str

@@ -52,7 +52,11 @@ class Inventory:
         self._folders: set[tuple[int, int]] = set()
 
     def look(self, root: Path) -> None:
-        """Check the files and directories below `root`. Stop after about ENTRIES_MAX of them."""
+        """Find what is not read below `root`, and add it to `not_read` or `unreadable`.
+
+        The search ends after about ENTRIES_MAX files and directories. The directory in which it
+        ends is then added to `not_read`.
+        """
         waiting = [(str(root), 0)]
         left = ENTRIES_MAX
         for path, depth in waiting:

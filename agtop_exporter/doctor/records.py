@@ -1,4 +1,4 @@
-"""Counts model responses that are recorded repeatedly, without a model or without a time."""
+"""Counts model responses that are repeated, that have no model, or that have no time."""
 
 from collections import defaultdict
 

@@ -128,7 +128,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _about(finding: Finding) -> Iterator[str]:
-    """Yield the lines about one agent."""
+    """Yield the lines of the report about one agent."""
     counts = ((finding.files, "file"), (finding.sessions, "session"), (finding.records, "record"))
     found = ", ".join(_counted(count, noun) for count, noun in counts)
     present = ", ".join(root.path for root in finding.roots if root.exists)

@@ -79,7 +79,7 @@ class Folders:
         """Request the results of later calls of `find`, without waiting for the results.
 
         `cwds` are the directories for which `find` will be called. The child process reads them in
-        the meantime. Directories beyond the size limit of one request are ignored.
+        the meantime. A request has a maximum size; directories that exceed it are ignored.
         """
         new = [cwd for cwd in dict.fromkeys(cwds) if cwd not in self._known]
         length = 0
@@ -110,9 +110,9 @@ class Folders:
     def trouble_with(self, path: str, *, below: bool = False) -> Trouble | None:
         """Return None if the file system of a path responds, otherwise the path and the reason.
 
-        With `below`, the file systems that are mounted below the path are checked as well. Local
-        file systems always count as responding. Other file systems are checked once between two
-        calls of `rest`. On systems other than Linux the result is always None.
+        If `below` is true, the file systems that are mounted below the path are checked as well.
+        Local file systems always count as responding. Other file systems are checked once between
+        two calls of `rest`. On systems other than Linux the result is always None.
         """
         if not platforms.LINUX:
             return None
@@ -174,7 +174,11 @@ class Folders:
         return self._received(kind, path)
 
     def _received(self, kind: str, path: str) -> Folder:
-        """Return the result for `path`, which must be the first requested path without a result."""
+        """Receive the answer of the child process about `path`, and return it as a Folder.
+
+        Answers arrive in the order of the requests. Therefore `path` must be the path of the oldest
+        request without an answer. `kind` is the kind of this request.
+        """
         try:
             folder = Folder(*self._helper.receive(kind, path))
         except NoAnswerError as error:
@@ -191,7 +195,7 @@ class Folders:
         return Folder(path, folder_name(path, self.rules), Trouble(place, reason))
 
     def _collect(self, *, until: str = "") -> None:
-        """Receive all pending results. With `until`, stop after the result of this directory."""
+        """Receive all pending results. If `until` is a directory, stop after its result."""
         while self._pending:
             cwd = self._pending.popleft()
             try:
@@ -206,8 +210,8 @@ class Folders:
     def _remote_places(self, path: str, *, below: bool) -> tuple[str, ...]:
         """Return the paths to check before `path` is accessed; () if all file systems are local.
 
-        The result has one path for each file system that is not local: the mount point, or
-        `path` itself as long as its mount point is unknown. With `below`, the file systems that are
+        The result has one path for each file system that is not local: the mount point, or `path`
+        itself as long as its mount point is unknown. If `below` is true, the file systems that are
         mounted below `path` are included.
         """
         self._read_mounts()

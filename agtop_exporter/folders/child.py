@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _answer(kind: str, path: str, silent: Sequence[str], rules: Rules) -> tuple[str, str] | str:
-    """Return the answer to the request for one path; see the module.
+    """Return the answer to the request for one path; the module docstring describes it.
 
     `silent` has the forbidden paths, which are on file systems that do not respond.
     """
@@ -65,10 +65,10 @@ def _answer(kind: str, path: str, silent: Sequence[str], rules: Rules) -> tuple[
 
 
 def _call_server(path: str) -> None:
-    """Call statvfs for a path, or for its nearest parent for which the call succeeds.
+    """Call statvfs for a path, to test whether the server of its file system responds.
 
-    No file system answers statvfs from a cache, so the call shows whether the server of a file
-    system responds.
+    No file system answers statvfs from a cache. If the call fails, it is repeated for the nearest
+    parent for which it succeeds.
     """
     while True:
         try:

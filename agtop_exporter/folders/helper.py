@@ -162,8 +162,9 @@ class Helper:
     def _leave(self, child: "FolderProcess | OtherProcess", place: str) -> str:
         """Abandon a late child that accesses the path `place`, and return the path to forbid.
 
-        The returned path is the mount point of the file system. If the file system is local or
-        unknown, the returned path is `place`, because a local file system may merely be slow.
+        New child processes must not access the returned path. It is the mount point of the file
+        system. If the file system is local or unknown, it is `place`, because a local file system
+        may merely be slow.
         """
         mount = self._remote_mount(place)
         if mount is None:

@@ -172,7 +172,7 @@ def _place(descriptor: int) -> str:
 
 
 def _above_streams(descriptor: int) -> int:
-    """Replace a descriptor by a number above 2, because 0 to 2 are the standard streams."""
+    """Move a file descriptor to a number above 2, because 0 to 2 are the standard streams."""
     above = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
     os.close(descriptor)
     return above

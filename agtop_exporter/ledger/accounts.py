@@ -11,7 +11,7 @@ from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.model import NO_TOKENS, NO_USAGE, UNKNOWN_TOTAL, TokenCounts
 
 RunningTotal = tuple[int, TokenCounts]
-"""(requests, tokens) that one source has recorded so far for a session and model."""
+"""(number of requests, tokens) that one source has recorded so far for a session and model."""
 
 
 class Accounts:
@@ -25,7 +25,7 @@ class Accounts:
         self._sums: dict[tuple[int, str], RunningTotal] = {}  # by session and model
 
     def lacking(self, entry: Entry, before: Entry | None, total: RunningTotal) -> Entry:
-        """Return the part of an event that is not yet counted for its session and model.
+        """Return the part of the event `entry` that is not counted yet for its session and model.
 
         `total` is the running total of the event. If another record of the event was counted
         earlier, `before` is the stored event. The result then has the numbers of `before`, so that

@@ -36,7 +36,7 @@ class Changes:
         self.billed.update(other.billed)
 
     def take(self, entry: Entry) -> None:
-        """Subtract the usage and the counts of an event."""
+        """Subtract the usage and the counts of an event that was added before."""
         if entry.is_billed or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) - _usage(entry)

@@ -39,7 +39,10 @@ def count(state: LedgerState, batch: Batch, price: Price) -> int:
 
 
 def restore(state: LedgerState, batch: Batch, price: Price) -> None:
-    """Store lost events again, from a batch that was counted before. Raises DamagedError."""
+    """Store lost events again, from a batch whose events were counted before.
+
+    The totals do not change. Raises DamagedError if a part of the ledger file cannot be read.
+    """
     merging, entries = _start(state, batch, price)
     for key, entry, total in entries:
         if total is None:
@@ -136,7 +139,7 @@ def reprice(state: LedgerState, price: Price) -> int:
 def apply(state: LedgerState) -> None:
     """Add all pending changes to the sums of sessions and hours, and to the totals.
 
-    The changes in `state.adopted` are not added to the totals.
+    The changes in `state.adopted`, of moved and of repriced events, are not added to the totals.
     """
     changes, state.changes = state.changes.net(), Changes()
     adopted, state.adopted = state.adopted.net(), Changes()
@@ -232,7 +235,7 @@ def _apply_counts(state: LedgerState, by_session: Counter[tuple[int, str, str]])
 
 
 def _divided(added: Spent, changes: Mapping[str, Spent]) -> dict[str, Spent]:
-    """Divide an increase of an agent's totals among the agent's accounts or users.
+    """Divide `added`, an increase of an agent's totals, among the agent's accounts or users.
 
     `changes` has the changes by account or user. Their sum differs from `added` if usage moved
     between accounts, users or models.
@@ -243,7 +246,7 @@ def _divided(added: Spent, changes: Mapping[str, Spent]) -> dict[str, Spent]:
 
 
 def shares(amount: int, changes: Mapping[str, int]) -> dict[str, int]:
-    """Divide an amount into shares that are not negative, by name.
+    """Divide `amount` among the names in `changes`. No share is negative.
 
     The names are processed in the order of their changes, the smallest change first. Each name gets
     the amount of its change, or what is left of the amount. The last name also gets the rest.

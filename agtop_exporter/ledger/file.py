@@ -94,11 +94,11 @@ class LedgerFile:
             self._replace(keep_as="")
 
     def _tables_to_check(self) -> frozenset[str]:
-        """Return the tables whose pages are checked before the file is used; empty: all pages.
+        """Return the tables whose pages are checked before the file is used; empty means all pages.
 
-        A large file without a journal was closed properly. Its large tables are not checked. If one
-        of their pages is damaged nevertheless, reading the page raises an error, and the file is
-        repaired then.
+        A large file without a journal was closed properly, so its large tables are not checked. If
+        a page of such a table is damaged nevertheless, reading the page raises an error, and the
+        file is then repaired.
         """
         journal = beside(self.path, "-wal")
         if journal.exists() or self.path.stat().st_size <= LARGE_BYTES:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class LedgerFiles(LedgerView):
-    """The part of the ledger that keeps its file usable: after damage, and after a full disk."""
+    """The part of the ledger that keeps its file usable after damage or after a full disk."""
 
     def __init__(
         self, directory: Path | None, *, read_only: bool, brief: bool, covered: Collection[str]
@@ -52,12 +52,15 @@ class LedgerFiles(LedgerView):
         self._state.store.close()
 
     def take_repairs(self) -> list[str]:
-        """Return the messages about repairs that were made since the last call."""
+        """Return the messages about the repairs since the last call of `take_repairs`."""
         repairs, self._repairs = self._repairs, []
         return repairs
 
     def take_recovered(self) -> dict[str, bytes]:
-        """Return the stored metadata that became readable since the last call, by name."""
+        """Return the metadata that became readable since the last `take_recovered`, by name.
+
+        Metadata becomes readable when a ledger file that could not be read is opened.
+        """
         recovered, self._recovered = self._recovered, {}
         return recovered
 

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class UsageHistory(Protocol):
-    """What a report reads: a `Ledger`, or a `History`."""
+    """The source of the usage and the rate limits in a report: a `Ledger` or a `History`."""
 
     @property
     def rate_limits(self) -> Mapping[Any, RateLimit]:

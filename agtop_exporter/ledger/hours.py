@@ -44,7 +44,7 @@ def usage_between(state: LedgerState, start: int, end: int) -> list[HourlyUsage]
 
 
 def bills(state: LedgerState) -> list[HourlyUsage]:
-    """Return the billed amounts that agents recorded, minus the costs (`billed_difference`).
+    """Return what agents recorded as billed, minus the costs (`HourlyUsage.billed_difference`).
 
     Amounts of events that are older than the retention time have the hour 0. Raises DamagedError.
     """
@@ -78,10 +78,11 @@ def named(
     by_number: Callable[[int], SessionNames],
     by_key: Callable[[Key], SessionNames | None],
 ) -> list[HourlyUsage]:
-    """Return the usage in rows of the table `hourly`.
+    """Return the usage in rows of the table `hourly`, with the names of the sessions.
 
-    `by_number` returns the names of the session with a number, and may raise LookupError. `by_key`
-    returns the names of the session with an agent and a session id. Raises DamagedError.
+    `by_number` takes the number of a session and returns its names. It may raise LookupError.
+    `by_key` takes an agent and a session id and returns the names of that session. Raises
+    DamagedError.
     """
 
     @cache
@@ -111,7 +112,7 @@ def named(
 
 
 def _top(names: SessionNames, by_key: Callable[[Key], SessionNames | None]) -> SessionNames:
-    """Return the top-level session of a session."""
+    """Return the names of the top-level session to which a session belongs."""
     line = [names]
     while parent_id := line[-1].parent_session_id:
         parent = by_key((names.agent, parent_id))

@@ -22,17 +22,20 @@ FAMILIES: dict[SeriesLimit, tuple[str, ...]] = {
     "accounts": ("account_tokens", "account_cost"),
     "tools": ("tool_calls", "tool_call_errors"),
 }
-"""The names of the totals with a label for a model, a project, a tool or an account."""
+"""The name of each limit, and the names of the totals whose label the limit bounds.
+
+The label is a model, a project, a tool or an account.
+"""
 
 LIMITS: dict[str, SeriesLimit] = {
     family: limit for limit, families in FAMILIES.items() for family in families
 }
-"""The limit on the values of the label, by metric name."""
+"""The limit that bounds the values of the label, by metric name."""
 
 VALUE_AT = 2  # position of the label value in a series
 
 Scope = tuple[SeriesLimit, str]
-"""A limit, and an agent."""
+"""The name of a limit, such as `models`, and an agent."""
 
 
 def scope_of(series: Series) -> Scope | None:
@@ -47,7 +50,8 @@ def scope_of(series: Series) -> Scope | None:
 class LabelValues:
     """The known values of each bounded label, with the hour of their last use.
 
-    Hours are unix seconds // 3600. `folded` has the values whose earlier usage is in `other`.
+    Hours are unix seconds // 3600. `folded` has the values whose usage before the first publication
+    was added to the label value `other`.
     """
 
     def __init__(self) -> None:
@@ -56,9 +60,9 @@ class LabelValues:
         self._recent: dict[Scope, set[str]] = {}
 
     def use(self, scope: Scope, value: str, hour: int) -> bool:
-        """Store the hour of a use of a label value.
+        """Store that a label value was used in `hour`.
 
-        Return whether this hour is later than the hours of all earlier uses.
+        Return whether `hour` is later than all earlier uses.
         """
         hours = self.used.setdefault(scope, {})
         if hours.get(value, -1) >= hour:
@@ -73,7 +77,7 @@ class LabelValues:
         return value in hours or len(hours) < KEPT_MAX
 
     def recent(self, scope: Scope) -> set[str]:
-        """Return the values that were used last, at most LABELS_MAX."""
+        """Return the LABELS_MAX label values that were used last."""
         found = self._recent.get(scope)
         if found is None:
             hours = self.used.get(scope, {})
@@ -93,7 +97,7 @@ class LabelValues:
         return series[VALUE_AT] == OTHER or series[VALUE_AT] in self.recent(scope)
 
     def dropped(self) -> dict[SeriesLimit, int]:
-        """Return how many values have no series of their own, by limit."""
+        """Return how many label values have no series of their own, by the name of the limit."""
         counts = dict.fromkeys(FAMILIES, 0)
         for (limit, _agent), hours in self.used.items():
             counts[limit] += max(0, len(hours) - LABELS_MAX)

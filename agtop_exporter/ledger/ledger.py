@@ -96,7 +96,7 @@ class Ledger(LedgerFiles):
             self.remember(FOLDED_LABELS, b"1")
 
     def add_limit(self, limit: RateLimit) -> None:
-        """Store a record of a rate-limit window, unless a later record of it is stored."""
+        """Store a record of a rate-limit window, unless a later record of the window is stored."""
         self._state.add_limit(limit)
 
     def forget_future_limits(self, now: float) -> None:
@@ -173,10 +173,10 @@ class Ledger(LedgerFiles):
     ) -> bool:
         """Apply the current prices to some counted events. Return whether more events are left.
 
-        `prices` identifies the current price tables and the user's prices. `replaces` tells whether
-        a price of the user is billed instead of the cost that the agent recorded. The costs and the
-        bills of sessions, and the costs of hours, change. Totals do not change: `corrections` has
-        the difference of the costs.
+        `prices` identifies the current price tables and the user's prices. `replaces` returns
+        whether a price of the user is billed instead of the cost that the agent recorded. The costs
+        and the bills of sessions, and the costs of hours, change. Totals do not change:
+        `corrections` has the difference of the costs.
         """
         counting.apply(self._state)
         return self._with_repair(
@@ -231,7 +231,7 @@ class Ledger(LedgerFiles):
         return self.take_changed()
 
     def take_changed(self) -> dict[Key, bytes]:
-        """Return the earlier state of each session that changed since the last call.
+        """Return the earlier state of each session that changed since the last `take_changed`.
 
         The keys are (agent, session id). `unpacked` decodes a state. The state of a new session is
         empty.
@@ -241,16 +241,16 @@ class Ledger(LedgerFiles):
         return self._state.sessions.take_changed()
 
     def take_unpublished(self) -> Unpublished:
-        """Return which series and sessions commands have added since the last daemon.
+        """Return the series and sessions that no daemon has published yet, and forget them.
 
-        The next call returns only what has been added since this call.
+        Commands add them to the ledger while no daemon runs.
         """
         return unpublished.take(self._state)
 
     def pack(self, keep: Iterable[Key] = ()) -> None:
         """Encode sessions in memory as bytes to save memory.
 
-        Sessions in `keep` and sessions that changed since the last call stay decoded.
+        Sessions in `keep`, and sessions that changed since the last call of `pack`, stay decoded.
         """
         self._state.sessions.pack(keep)
 
@@ -270,7 +270,7 @@ class Ledger(LedgerFiles):
 
     @property
     def needs_checkpoint(self) -> bool:
-        """Whether so many events are only in memory that `checkpoint` should write them now."""
+        """Whether so many events are only in memory that `checkpoint` should be called now."""
         return self._state.store.waiting_events() >= CHECKPOINT_EVENTS
 
     # --- restoring ------------------------------------------------------------------------------

@@ -34,9 +34,9 @@ class Lock:
     def acquire(self, *, brief: bool = False) -> None:
         """Acquire the lock, unless this process holds the lock already.
 
-        Set `brief` for a command that ends soon: it does not wait. Any other process waits for the
-        end of such a command. Raises LockedError if another process holds the lock. Raises OSError
-        if the lock file cannot be created.
+        Set `brief` in a command that ends soon: the command does not wait for the lock. Any other
+        process waits until such a command has ended. Raises LockedError if another process holds
+        the lock. Raises OSError if the lock file cannot be created.
         """
         if self.is_held():
             return

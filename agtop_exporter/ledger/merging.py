@@ -132,9 +132,10 @@ class Merging:
 
 
 def _began(state: LedgerState, entry: Entry) -> tuple[float, bool]:
-    """Return a sort key: the start of an event's session, and whether the session is a subagent.
+    """Return a sort key by which a parent session precedes its subagents.
 
-    A parent therefore precedes a subagent that started at the same time.
+    The key has the start of an event's session, and whether the session is a subagent. The second
+    value decides between sessions that started at the same time.
     """
     facts = state.sessions.numbered(entry.session).facts
     started_at = math.inf if facts.started_at is None else facts.started_at
@@ -162,8 +163,8 @@ def as_event(entry: Entry) -> UsageEvent:
 def _with_price(part: Entry, whole: Entry, price: Price) -> Entry:
     """Return `part`, the part of the event `whole` that is counted, with its cost.
 
-    The other part was counted earlier at list price. If the agent recorded the billed amount of
-    the whole event, `part` gets the whole difference between billed amount and list price. The
+    The rest of `whole` was counted earlier at list price. If the agent recorded the billed amount
+    of the whole event, `part` gets the whole difference between billed amount and list price. The
     billed amount of `part` can therefore be negative.
     """
     if part.cost is None and (part.requests or part.tokens.total):

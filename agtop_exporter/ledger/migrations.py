@@ -154,8 +154,9 @@ def _v1_fact(row: Row) -> Iterator[TableRow]:
 class _Source(NamedTuple):
     """A table of one schema version, and its conversion to the current schema.
 
-    `key` has the columns of the primary key. `convert` returns the current (table name, row) values
-    for one row. `target` is the name of the current table that gets most of these rows.
+    `key` has the columns of the primary key. `convert` takes one row and returns rows of the
+    current schema as (table name, row). `target` is the name of the current table that gets most of
+    these rows.
     """
 
     key: tuple[str, ...]

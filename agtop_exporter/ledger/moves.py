@@ -55,7 +55,7 @@ def _figures(usage: ModelUsage) -> list[int]:
 def has_less(totals: Totals, least: Totals) -> bool:
     """Return whether any agent has fewer requests or tokens in `totals` than in `least`.
 
-    The comparison uses sums over all models, because usage can move between models.
+    The sums over all models of an agent are compared, because usage can move between models.
     """
     sums: defaultdict[Series, float] = defaultdict(float)
     for group, value in _by_group(least):

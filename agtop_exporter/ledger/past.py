@@ -45,7 +45,7 @@ BY_HOUR = frozenset(
         "project_cost",
     }
 )
-"""The totals that can be reconstructed: the hours have no other facts of an event."""
+"""The names of the totals that can be reconstructed. The usage by hour has no other facts."""
 
 ROUNDING_PICODOLLARS = 1_000_000  # the division of costs rounds to picodollars in each hour
 
@@ -127,7 +127,7 @@ def _sums_by_hour(
 
 
 def _add(totals: Totals, one: HourlyUsage, whole: ModelUsage) -> None:
-    """Add the usage of an hour to the totals that it was counted in.
+    """Add the usage of an hour to those totals in which it was counted.
 
     `whole` is the usage of the same model in the whole session.
     """
@@ -141,7 +141,10 @@ def _add(totals: Totals, one: HourlyUsage, whole: ModelUsage) -> None:
 def _cost(used: UsageSum, whole: ModelUsage) -> Cost:
     """Divide the cost of an hour (picodollars) among the fields of a Cost.
 
-    Fees and costs that the agent reported follow the number of requests.
+    `used` is the usage in the hour. `whole` is the usage of the same model in the whole session.
+    The part of a token type is proportional to its tokens in the hour and to its mean cost in
+    `whole`. The parts of web searches and of costs that the agent reported are proportional to the
+    requests in the hour and to the mean cost per request in `whole`.
     """
     shares = {
         part: getattr(used.tokens, part)

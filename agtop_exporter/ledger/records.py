@@ -13,7 +13,7 @@ import msgspec
 from agtop_exporter.model import PROMPT_RANK, Cost, SessionUpdate, TokenCounts, UsageEvent
 
 S = TypeVar("S", int, str)
-"""The identity of a session: its number in the ledger, or its session id."""
+"""Type of the identity of a session: its number in the ledger, or its session id."""
 
 Calls = tuple[tuple[str, str], ...]
 
@@ -123,7 +123,7 @@ def union(first: Calls, second: Calls) -> Calls:
 
 
 def larger(first: int | None, second: int | None) -> int | None:
-    """Return the larger of two numbers. None is an unknown number."""
+    """Return the larger of two numbers. A number that is None is unknown."""
     return max(first, second) if first is not None and second is not None else first or second
 
 

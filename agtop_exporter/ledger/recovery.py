@@ -186,7 +186,7 @@ def _totals_of(state: LedgerState) -> tuple[Totals, dict[int, int]]:
 def join(stored: LedgerState, state: LedgerState) -> None:
     """Add to `stored` the usage that was counted in `state` while the file was unusable.
 
-    `stored` is the content of the file. `state` was only in memory.
+    `stored` is the content of the file. `state` is the ledger that was only in memory.
     """
     numbers: dict[int, int] = {}
     for record in state.sessions.all():

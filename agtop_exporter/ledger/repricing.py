@@ -17,7 +17,10 @@ from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.model import UsageEvent
 
 Replaces = Callable[[UsageEvent], bool]
-"""A function that tells whether a price of the user replaces the cost that the agent recorded."""
+"""A function that returns whether the user's own price of an event is billed.
+
+If so, it replaces the cost that the agent recorded.
+"""
 
 CORRECTIONS = "cost_corrections"  # metadata: picodollars by agent
 PRICED_WITH = "priced_with"  # metadata: identifies the price tables used for all events
@@ -37,9 +40,9 @@ def corrections(metadata: Mapping[str, bytes]) -> dict[str, int]:
 def reprice_step(state: LedgerState, price: Price, prices: str, replaces: Replaces) -> bool:
     """Apply the current prices to the next events. Return whether more events are left.
 
-    `prices` identifies the current price tables and the user's prices. The caller must call `apply`
-    before. Raises DamagedError if a part of the ledger file cannot be read. Nothing has changed
-    then.
+    `prices` identifies the current price tables and the user's prices. The caller must call
+    `counting.apply` before. Raises DamagedError if a part of the ledger file cannot be read.
+    Nothing has changed then.
     """
     if state.metadata.get(PRICED_WITH) == prices.encode():
         return False

@@ -29,7 +29,8 @@ def roll_up_events(database: sqlite3.Connection, before: float, *, after: bytes)
     """Replace up to EVENTS_PER_STEP events from before a time (unix seconds) by their keys.
 
     The events are visited in the order of their keys, from the first key after `after`. Returns the
-    last key if more such events may follow, else None. The caller opens the transaction.
+    key of the last replaced event if more such events may follow, else None. The caller opens the
+    transaction.
     """
     old = (
         f"SELECT key FROM events WHERE key > ? AND time < ? AND NOT ({UNPRICED})"  # noqa: S608 - constants

@@ -30,7 +30,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 
 def is_intact(database: sqlite3.Connection, tables: Iterable[str] = ()) -> bool:
-    """Return whether all pages of some tables are well-formed; without `tables`, of the database.
+    """Return whether all pages of `tables` are well-formed; no tables mean the whole database.
 
     The check takes 1.5 s per gigabyte. Before version 3.33, SQLite checks the whole database.
     """

@@ -169,7 +169,7 @@ class Sessions(Mapping[Key, SessionState]):
                 record.floor_cost = record.floor_cost.max(before.cost)
 
     def take_changed(self) -> dict[Key, bytes]:
-        """Return the earlier state of each session that changed since the last call.
+        """Return the earlier state of each session that changed since the last `take_changed`.
 
         The keys are (agent, session id). `unpacked` decodes a state. The state of a new session is
         empty.
@@ -181,7 +181,7 @@ class Sessions(Mapping[Key, SessionState]):
     def pack(self, keep: Iterable[Key] = ()) -> None:
         """Encode all sessions in memory as bytes to save memory.
 
-        Sessions in `keep` and sessions that changed since the last call stay decoded.
+        Sessions in `keep`, and sessions that changed since the last call of `pack`, stay decoded.
         """
         kept = self._in_use.union(self._numbers[key] for key in keep if key in self._numbers)
         for number in self._objects.keys() - kept:

@@ -279,7 +279,7 @@ def _without_state(cursor: Cursor) -> Cursor:
 
 
 class _Table(Generic[T]):
-    """Rows that are sorted by session number. `of` reads the rows of one session after another."""
+    """Reads the rows of one session after another from rows that are sorted by session number."""
 
     def __init__(self, found: Iterator[T], number_of: Callable[[T], int]) -> None:
         self._found = found

@@ -23,7 +23,10 @@ INTERNAL = frozenset({USED, FOLDED})
 """The names of stored values that are not published."""
 
 Owner = Literal["account", "user"]
-"""What the usage of a session belongs to. Also the start of the names of its totals."""
+"""The kind of owner of a session's usage: an account or a user.
+
+The names of the owner's totals begin with it.
+"""
 
 
 @dataclass
@@ -76,7 +79,7 @@ class Totals:
         }
 
     def dropped(self) -> dict[SeriesLimit, int]:
-        """Return how many models, tools and projects have no series of their own."""
+        """Return how many label values have no series of their own, by the name of the limit."""
         return self._labels.dropped()
 
     def folded_name(self, limit: SeriesLimit, agent: str, value: str) -> str:
@@ -90,8 +93,8 @@ class Totals:
     def fold(self) -> None:
         """Add the usage of all label values without series to the label value `other`.
 
-        This is correct only before the first publication: `other` must not increase by usage that
-        another series has shown already.
+        This is correct only before the first publication: later, `other` would increase by usage
+        that another series has already published.
         """
         for scope, hours in self._labels.used.items():
             values = hours.keys() - self._labels.recent(scope)
@@ -122,7 +125,10 @@ class Totals:
                 self.changed.add(series)
 
     def empty_copy(self) -> "Totals":
-        """Return totals without values. The same label values as here get their own series."""
+        """Return totals without values, but with the label values of this object.
+
+        Both objects publish the same label values separately, and count the others as `other`.
+        """
         other = Totals()
         other._labels = self._labels.copy()
         return other
@@ -141,8 +147,8 @@ class Totals:
     def add_usage(self, agent: str, model: str, net: ModelUsage, *, hour: int = 0) -> Spent:
         """Add the usage `net` to the series of an agent and model.
 
-        `hour` is the time of the usage in unix seconds // 3600, also in the following methods.
-        Returns the increase of the totals of tokens and of cost.
+        `hour` is the time of the usage in unix seconds // 3600. It has the same meaning in the
+        methods below. Returns the increase of the totals of tokens and of cost.
         """
         model, spent = self._label("requests", agent, model, hour), Spent()
         self.add(("requests", agent, model), net.requests)
@@ -188,7 +194,7 @@ class Totals:
         self.add((f"{owner}_cost", agent, name), spent.cost)
 
     def complete_accounts(self) -> None:
-        """Add the usage without an account to the account "" of its agent.
+        """Add the usage that is assigned to no account to the account "" of its agent.
 
         Versions of this program before schema version 4 did not count by account.
         """
@@ -196,7 +202,7 @@ class Totals:
             self.add((family, agent, ""), amount)
 
     def lacking(self, owner: Owner) -> Counter[tuple[str, str]]:
-        """Return the usage of each agent that is counted for no account, or for no user.
+        """Return the part of each agent's usage that is assigned to no account, or to no user.
 
         The keys are (name of the totals, agent), such as ("account_tokens", "codex").
         """

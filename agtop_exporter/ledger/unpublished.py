@@ -1,7 +1,7 @@
-"""Stores which series and sessions commands have added to the ledger while no daemon ran.
+"""Stores the series and sessions that commands add to the ledger while no daemon runs.
 
 The next daemon publishes these series as 0 before their values, like the series that it adds
-itself. It does not do so if no daemon has ever published anything.
+itself. If no daemon has ever published anything, it publishes the values at once.
 """
 
 import msgspec
@@ -36,7 +36,7 @@ class Additions:
         self._before.everything |= not self._series
 
     def note(self, state: LedgerState) -> None:
-        """Store what has been added."""
+        """Store what was added since this object was created, in the metadata of the ledger."""
         found, numbers = Unpublished(self._before.everything), state.sessions.numbers()
         if not found.everything:
             found.series = self._before.series | (state.totals.values.keys() - self._series)
@@ -50,7 +50,7 @@ class Additions:
 
 
 def take(state: LedgerState) -> Unpublished:
-    """Return the stored series and sessions, and delete them from the metadata."""
+    """Return the stored series and sessions, and delete them from the metadata of the ledger."""
     found = _stored(state)
     if state.metadata.get(UNPUBLISHED):
         state.remember(UNPUBLISHED, NOTHING)

@@ -10,7 +10,7 @@ from agtop_exporter.ledger.totals import OF_USERS
 from agtop_exporter.model import Cursor, RateLimit, Series, SessionState
 
 REOPEN_BYTES = 8_000_000
-"""Growth of the file after which a program that only reads closes it and opens it again.
+"""A program that only reads reopens the ledger file after the file has grown by this size.
 
 An open ledger prevents SQLite from reusing the space of the daemon's write-ahead log.
 """
@@ -25,7 +25,7 @@ class LedgerView:
     def totals(self) -> dict[Series, int | float]:
         """The published counter series by name and labels. Their values never decrease.
 
-        The series of users are published only while the homes of several users are read.
+        The series by user are published only while the home directories of several users are read.
         """
         counting.apply(self._state)
         published = self._state.totals.published()

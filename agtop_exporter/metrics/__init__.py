@@ -99,7 +99,8 @@ def resume(
 
     `now` is the snapshot of the first refresh in this process. `totals` are the totals in the
     ledger before the first refresh. `sessions` has the agent and the session id of each session
-    that was in the ledger before the first refresh. Series that are not in the result start at 0.
+    that was in the ledger before the first refresh. Series that are not in the result are new to
+    receivers and start at 0.
     """
     known = tuple(s for s in now.published if (s.agent, s.session_id) in sessions)
     earlier = msgspec.structs.replace(now, totals=totals, published=known, agents=())

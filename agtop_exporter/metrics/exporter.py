@@ -39,7 +39,7 @@ _PARSE_ERRORS, _RESETS, _PROCESS_ERRORS, _DROPPED, _STAGES, _SOURCES = map(
         PRICE_SOURCES,
     ),
 )
-"""Label values, joined by commas for the help texts."""
+"""The possible values of labels as text, separated by commas, for the help texts."""
 
 
 def _snapshot_timestamp(snapshot: Snapshot) -> Iterator[Sample]:

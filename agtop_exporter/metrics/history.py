@@ -58,9 +58,9 @@ class Span(msgspec.Struct, frozen=True):
 def past_counters(metrics: Iterable[Metric], totals: Sequence[PastTotal]) -> list[PastCounter]:
     """Return the past values of counters, from the past values of ledger totals.
 
-    Counters in `metrics` that publish none of `totals` are left out. The result has the order of
-    `metrics`, so that the series of a metric are together. Label values are cleaned; of two series
-    with the same labels, the result has only the first.
+    Counters for which `totals` has no total are left out. The result has the order of `metrics`, so
+    that the series of a metric are together. Label values are cleaned; of two series with the same
+    labels, the result has only the first.
     """
     found: dict[tuple[str, Labels], PastCounter] = {}
     for metric in metrics:

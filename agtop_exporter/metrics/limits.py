@@ -33,7 +33,7 @@ SESSIONS_MAX: int = Settings.model_fields["sessions_max"].default
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """The maximum number of values of a label, and a plural noun for these values."""
+    """The maximum number of values of a label, and a plural noun for the values, for help texts."""
 
     number: int
     noun: str

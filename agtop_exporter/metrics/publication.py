@@ -5,9 +5,10 @@ function `increase()` ignores the first sample of a series. If a new counter is 
 500, these 500 are missing from every query. Therefore every receiver gets the baseline of a new
 counter series first, and its real value afterwards.
 
-Receivers get publications at different times. A publication has a number, its *generation*, and the
-generations in which its series were new. The values for a receiver follow from the generation that
-the receiver got last; see `Publication.after`.
+Receivers (scrapers) get publications at different times. Each publication has a number, its
+*generation*. For each new series, a publication also has the generation in which the series was
+new. A receiver that has not got this generation yet gets the baseline instead of the value; see
+`Publication.after`.
 """
 
 from collections.abc import Mapping
@@ -29,10 +30,10 @@ SeriesKey = tuple[str, Labels]
 """The identity of a series: the name of its metric and its label values."""
 
 NEW_SECONDS = 900.0
-"""Time during which a series is new. A receiver with a longer interval gets no baseline."""
+"""Time during which a series is new. A receiver with a longer scrape interval gets no baseline."""
 
 DEPARTED_MAX = 20_000
-"""Maximum number of stored values of series that are no longer on the page.
+"""Maximum number of stored values of series that are no longer published.
 
 This is enough for about 2,000 sessions.
 """
@@ -50,9 +51,9 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
     """The values of one snapshot, to be published.
 
     `exposition` has the real values. `at` is the time of the snapshot in unix seconds. `new` has
-    the counter series that became new in the last NEW_SECONDS. `departed` has the last values of
-    counter series that are no longer on the page. If such a series returns, it starts at its last
-    value or at a newer baseline.
+    the counter series that were first published in the last NEW_SECONDS. `departed` has the last
+    values of counter series that are no longer published. If such a series returns, it starts at
+    its last value or at a newer baseline.
     """
 
     exposition: Exposition
@@ -93,8 +94,8 @@ def zero_first(
 ) -> Publication:
     """Return the publication of `now`, the values at the time `at` (unix seconds).
 
-    `before` is the last publication. If `before` is None, no series is new, and every receiver gets
-    the history at once.
+    `before` is the last publication. If `before` is None, no series counts as new, and every
+    receiver gets the real values at once.
 
     The baseline of a new series is its value in `baseline`; see `starts`. A series without such a
     value starts at its last published value, or at 0 if it was never published. The values for a
@@ -187,7 +188,7 @@ def _with_creation_times(
 ) -> Exposition:
     """Add creation times to the families of `now`.
 
-    The times are those in `before`, and those in `created`.
+    The times are those in `before`, and those in `created` (unix seconds), which have precedence.
     """
     times = {family.metric.name: family.created for family in before if family.created}
     names = {name for name, _ in created}

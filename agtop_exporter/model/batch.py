@@ -34,7 +34,7 @@ class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def projected_ratio(self) -> float | None:
-        """The share that will be used at the reset if the mean rate of the window stays the same.
+        """The share used at the end of the window, if the mean rate of the window stays the same.
 
         This is also the pace: above 1, the limit is exhausted before the reset. None if unknown, or
         if less than MIN_ELAPSED_RATIO of the window had passed.
@@ -95,7 +95,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     more: bool = False  # the source has more records than fit into one batch
 
     def of_account(self, account: str) -> "Batch":
-        """Return the batch with this account in its sessions and rate limits."""
+        """Return a copy of the batch whose sessions and rate limits belong to `account`."""
         replace = msgspec.structs.replace
         return replace(
             self,
@@ -105,7 +105,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StatusLine(msgspec.Struct, frozen=True):
-    """What an agent sends to the command that prints its status line. Unknown values are None."""
+    """The data that an agent sends to the command `statusline`. Unknown values are None."""
 
     agent: str
     account: str

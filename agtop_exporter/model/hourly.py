@@ -11,8 +11,8 @@ class UsageSum(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `cost` is the list price in picodollars, including fees, at the prices that are known today.
     `unpriced_tokens` are the tokens whose price is unknown. They are not in `cost`.
 
-    `billed_difference` is the billed amount minus `cost`, in picodollars. Only `Ledger.bills` sets
-    it; in all other sums, it is 0.
+    `billed_difference` is the billed amount minus `cost`, in picodollars. Only the results of
+    `Ledger.bills` have it. In all other sums it is 0.
     """
 
     requests: int = 0

@@ -108,7 +108,10 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
             self.last_active = time
 
     def set_context_used(self, used: int | None) -> None:
-        """Set the context tokens of the latest response, and raise the peak. Ignore None and 0."""
+        """Set the context tokens of the latest response, and raise the peak if they exceed it.
+
+        None and 0 are ignored.
+        """
         if used:
             self.context_used_tokens = used
             self.context_peak_tokens = max(used, self.context_peak_tokens or 0)

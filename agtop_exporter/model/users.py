@@ -32,7 +32,7 @@ NO_USERS = Users()
 
 
 def users_of_homes(owners: Mapping[str, str]) -> Users:
-    """Return the users for the name of the owner of each home directory, by the path of it.
+    """Return the Users for `owners`, which maps each home directory to the name of its owner.
 
     Users after the first USERS_MAX are counted as one.
     """

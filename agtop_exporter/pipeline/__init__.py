@@ -72,11 +72,12 @@ class Pipeline:
     ) -> None:
         """Create the objects that a refresh needs. No transcript is read before the first refresh.
 
-        With `keep_closed`, `Snapshot.sessions` has every session. Without it, `Snapshot.sessions`
-        has only open sessions. If `processes` is None, no session is matched with a process. If
-        `folders` or `guard` is None, a new object is created. `limit_folders` are directories with
-        rate limits of status lines, see `limit_files`. With `in_children`, child processes read
-        many files. `users` has the owners of the homes, if there are several.
+        If `keep_closed` is true, `Snapshot.sessions` has every session, else only open sessions. If
+        `processes` is None, no session is matched with a process. If `folders` or `guard` is None,
+        a new object is created. `limit_folders` are the directories in which the command
+        `statusline` stores rate limits, see `limit_files`. If `in_children` is true and there are
+        many files to read, child processes read them. `users` has the owners of the homes, if there
+        are several.
         """
         self._keep_closed = keep_closed
         self.ledger = ledger
@@ -177,12 +178,12 @@ class Pipeline:
     ) -> Snapshot:
         """Read new records, count and commit them, and return the state at `now` (unix seconds).
 
-        `settle` is called at the start. It saves the state of the outputs in the ledger.
-        `progress` is called with the number of bytes read so far and the total number of bytes to
-        read. `sampled_at` returns the time of the process scan, which follows the reading of the
-        files. If `stopping` returns True, the refresh commits the records that it has read, and
-        ends. The next refresh reads the remaining records. Without `read`, no transcript is read:
-        the result has what the ledger has, within a moment.
+        `settle` is called at the start. It saves the state of the outputs in the ledger. `progress`
+        is called with the number of bytes read so far and the total number of bytes to read.
+        `sampled_at` returns the time in unix seconds at which the processes are sampled, after the
+        files were read. If `stopping` returns True, the refresh commits the records that it has
+        read, and ends. The next refresh reads the remaining records. If `read` is false, no
+        transcript is read, and the result has only the content of the ledger.
 
         An exception ends only the part of the refresh that raised the exception, such as the scan
         of one agent. `Snapshot.errors` names the part, and the next refresh repeats the part.
@@ -256,12 +257,15 @@ class Pipeline:
         )
 
     def with_closed(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot of the last refresh with all sessions, also if they are not kept."""
+        """Return the snapshot of the last refresh with all sessions.
+
+        Closed sessions are included even if `keep_closed` is false.
+        """
         sessions = self._views.with_closed(snapshot.generated_at)
         return msgspec.structs.replace(snapshot, sessions=sessions)
 
     def overview(self, snapshot: Snapshot) -> Overview:
-        """Return the overview of the last refresh, whose snapshot is passed."""
+        """Return the overview of `snapshot`, the result of the last refresh; see `Overview`."""
         now = snapshot.generated_at
         sessions = sorted_sessions(self._views.latest(now))
         return Overview(snapshot, self._usages.at(now), sessions)

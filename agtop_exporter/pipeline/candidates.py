@@ -22,10 +22,7 @@ Dated = Callable[[SessionState], SessionState]
 
 
 class Candidates:
-    """Selects the top-level sessions that may have a process, and stores them in `known`.
-
-    `add_possible` adds sessions that were left out before and may have a process now.
-    """
+    """Selects the top-level sessions that may have a process, and stores them in `known`."""
 
     def __init__(self) -> None:
         self.known: dict[SessionKey, SessionState] = {}
@@ -68,9 +65,9 @@ class Candidates:
         sessions: Mapping[Key, SessionState],
         dated: Dated,
     ) -> None:
-        """Add each session in `sessions` that a process in `table` may run.
+        """Add each session in `sessions` that was left out as old, but that a process may run now.
 
-        `registry` has what the agents report about their live processes.
+        `table` has the running processes. `registry` has the live processes that the agents list.
         """
         starts = (table.processes[process].started_at for process in table.agents)
         self._oldest_start = min(starts, default=math.inf) - SLACK_SECONDS

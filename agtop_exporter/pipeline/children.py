@@ -41,7 +41,7 @@ NOTHING = msgspec.msgpack.encode([])
 
 
 class _Read(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The answer for a file that was read, with the batch of records from the file."""
+    """The answer of a child process for one file: the records that were read from the file."""
 
     batch: Batch
 
@@ -64,11 +64,12 @@ class Child(msgspec.Struct):
     waits_since: float = 0.0  # start of the wait for the answer to the first task
 
     def give(self, task: _Task) -> None:
-        """Send a task to the child. Raises OSError if the child is dead.
+        """Send a task to the child, or keep the task for `take`.
 
-        If the child already has a task, `take` sends a task with a long encoding later. Otherwise a
-        deadlock would be possible: the parent cannot send the task because the child is sending a
-        long answer, and the parent does not receive the answer.
+        If the child is busy and the encoded new task is longer than ORDER_BYTES, `take` sends the
+        new task after it has received the next answer. This avoids a deadlock: the parent would
+        wait until the child receives the task, while the child waits until the parent receives a
+        long answer. Raises OSError if the child is dead.
         """
         order = msgspec.msgpack.encode(task.work)
         if not self.tasks:
@@ -115,7 +116,7 @@ def read(
     """Read the files of `queue` in child processes, and yield the results in the order of `queue`.
 
     Reading ends when the queue is empty or `stopping` returns True. `expect` is called with the
-    results of a task before these results are yielded.
+    results of a task before these results are yielded, so that the caller can prepare for them.
 
     If a child dies or cannot start, reading ends, and the files without a result are put back into
     the queue. If a child needs more than ANSWER_SECONDS for a task, the child is replaced, and a
@@ -205,7 +206,7 @@ def start_child() -> Child:
 def _next_work(queue: deque[Work], *, at_most: int) -> list[Work]:
     """Remove the next files from the queue, and return them.
 
-    The total size of the files is about `at_most` bytes or TASK_BYTES, whichever is smaller. The
+    The files have a total size of about TASK_BYTES, but not much more than `at_most` bytes. The
     caller reduces `at_most` towards the end of the queue, so that all children end at about the
     same time.
     """

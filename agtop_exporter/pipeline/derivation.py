@@ -27,7 +27,7 @@ BUSY_PERCENT = 1.0  # of one core; a process below it is waiting
 
 @dataclass(frozen=True)
 class Derivation:
-    """The sources of a view, apart from the states of the session and its subagents.
+    """Derives the view of a session: the published `Session` object.
 
     `plans` has the names of the user's subscriptions by agent and account. `effort_sources` has the
     `effort_source` of each agent. `covered` has the agents whose usage is not billed, because the
@@ -46,7 +46,7 @@ class Derivation:
     users: Users
 
     def view(self, members: list[SessionState], now: float) -> Session:
-        """Return the view of the first session in `members`. Other members are its subagents."""
+        """Return the view of the session `members[0]`. The other members are its subagents."""
         record, *others = members
         facts, models = dated(record, now, self.written_at).facts, record.usage_by_model
         own = record.usage

@@ -9,7 +9,7 @@ from agtop_exporter.model import ModelUsage, Session, SessionState, SessionUpdat
 def sum_by_model(
     first: Mapping[str, ModelUsage], second: Mapping[str, ModelUsage]
 ) -> dict[str, ModelUsage]:
-    """Return the sum of the usage of two sessions, by model."""
+    """Return the usage of two sessions together, by model."""
     models = dict(first)
     for model, usage in second.items():
         models[model] = models.get(model, ModelUsage()) + usage
@@ -30,9 +30,9 @@ def shared_facts(facts: SessionUpdate) -> dict[str, Any]:
 def tree_signal(members: list[SessionState]) -> Signal:
     """Return the signal (the activity at the end of the transcript) of a session.
 
-    The session is the first of `members`. The other members are its subagents. If the session is
-    running and a subagent waits for permission, the signal of the subagent is returned. A subagent
-    whose last record is older than the last record of the session is ignored.
+    The session is `members[0]`. The other members are its subagents. If the session is running and
+    a subagent waits for permission, the signal of the subagent is returned. A subagent whose last
+    record is older than the last record of the session is ignored.
     """
     own, *subagents = (member.facts for member in members)
     if own.signal.kind == "running":

@@ -58,7 +58,7 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class _Plain(msgspec.Struct, frozen=True):
-    """An entry that reads the status of its file at each call.
+    """A directory entry that reads the status of its file at each call.
 
     An os.DirEntry caches the status, so it cannot show a later change of the file.
     """
@@ -106,7 +106,7 @@ class AgentFiles:
         means all root directories of the agent. Files at or below a path in `avoid` are skipped,
         and count neither as changed nor as deleted. A symbolic link below a root is followed if
         `may_follow` returns True for the link. If any link is not followed, no file counts as
-        deleted. `beat` is called after every file.
+        deleted. `beat` is called after every file, to report progress.
         """
 
         def asked(link: str) -> bool:

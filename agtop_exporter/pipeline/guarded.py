@@ -132,7 +132,7 @@ class GuardedFiles:
     ) -> tuple[AnyPath, ...]:
         """Return the paths whose file systems respond, and add every other path to `troubles`.
 
-        With `below`, the file systems that are mounted below a path must respond too.
+        If `below` is true, the file systems that are mounted below a path must respond too.
         """
         responding = []
         for path in paths:

@@ -1,4 +1,4 @@
-"""Remembers which closed sessions were active last, without a view of each closed session."""
+"""Stores the keys of the closed sessions that were active last. Their views are not stored."""
 
 from collections.abc import Iterator
 from heapq import nlargest

@@ -76,7 +76,10 @@ class Usages:
         return {by: _usages(sums[by], self._week[by], self._earlier[by]) for by in BREAKDOWNS}
 
     def _counted_before(self, today: Iterable[HourlyUsage]) -> tuple[float, float]:
-        """Return the counted tokens and cost of all usage except `today`."""
+        """Return a number of tokens and a cost: all counted usage except `today`.
+
+        The earlier hours are read again when one of these numbers changes.
+        """
         totals = self._ledger.stored_totals
         tokens, cost = (
             sum(amount for series, amount in totals.items() if series[0] == name)

@@ -162,7 +162,7 @@ class Pairing:
 
     @property
     def found_agents(self) -> bool:
-        """Whether the last call of `pair` found processes of agents."""
+        """Whether the last call of `pair` found any agent process."""
         return bool(self._table.agents)
 
     def binding(self, session: SessionKey) -> Binding | None:
@@ -181,7 +181,7 @@ class Pairing:
         return process_match(self._matches, self._sessions, session)
 
     def trees(self) -> tuple[ProcessTree, ...]:
-        """Return the process trees of the last call of `pair`: of sessions, hosts and orphans."""
+        """Return the process trees of sessions, hosts and orphans that the last `pair` found."""
         if self._source is None:
             return ()
         ports = self._source.listening_ports
@@ -259,7 +259,7 @@ class Pairing:
         )
 
     def skipped(self) -> dict[Series, int]:
-        """Return the increase of `process_scan_errors` by reason since the last call.
+        """Return the increase of `process_scan_errors` by reason since the last call of `skipped`.
 
         This metric counts two kinds of processes: processes that could not be read, and processes
         in a container that have no known session.

@@ -1,4 +1,4 @@
-"""Gives events that are already counted the prices that are known now."""
+"""Applies price changes to events that are already counted."""
 
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import PriceSource
@@ -9,9 +9,10 @@ class Repricing:
     """Applies new prices to the events of a ledger, once for each change of the price book."""
 
     def __init__(self, ledger: Ledger, prices: PriceBook, *, at_once: bool) -> None:
-        """With `at_once`, one call of `apply` reprices all events. Without it, a part of them.
+        """Start without a known change of prices.
 
-        The daemon reprices in parts, so that no refresh takes long.
+        If `at_once` is true, one call of `apply` reprices all events. The daemon passes false: each
+        call reprices a part of the events, so that no refresh takes long.
         """
         self.sources: tuple[PriceSource, ...] = ()
         self._ledger = ledger

@@ -55,12 +55,13 @@ def read_all(  # noqa: PLR0913 - the callbacks of a scan
 
     The files of an agent are read in the order of their modification times, so that a transcript is
     read before a copy of the transcript. The agent with the largest file comes first, so that no
-    child process works alone at the end. The results of calls that `guard` abandoned earlier and
-    that have returned since are yielded first.
+    child process works alone at the end. A call that did not end in time in an earlier scan may
+    have ended by now. The results of such calls (see `Guard`) are yielded first.
 
     `progress` is called with the number of bytes read so far and the total number of bytes to read.
-    `expect` is called with several results shortly before these results are yielded. Reading ends
-    when `stopping` returns True. Without `in_children`, this process reads all files.
+    `expect` is called with several results shortly before these results are yielded, so that the
+    caller can prepare for them. Reading ends when `stopping` returns True. If `in_children` is
+    false, this process reads all files.
     """
     guard = guard or Guard()
     late = [result for result in _late(guard) if result.agent in agents]

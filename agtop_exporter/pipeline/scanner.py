@@ -57,7 +57,7 @@ class Scanner:
     ) -> None:
         """Start without results. `files` finds the changed files of each agent, by name.
 
-        With `in_children`, child processes read many files.
+        If `in_children` is true and there are many files to read, child processes read them.
         """
         self._ledger = ledger
         self._prices = prices
@@ -165,7 +165,10 @@ class Scanner:
         run.failed.update(run.agents if reading.failed else (agent for agent, _ in run.uncounted))
 
     def _with_state(self, run: _Run, work: Work) -> Work | None:
-        """Return `work` with the reader state from the ledger; None if the state is unreadable."""
+        """Return `work` with the reader state that the ledger stores for the file.
+
+        Return None if the reader state cannot be read.
+        """
         try:
             cursor = self._ledger.cursor(work.agent, work.path)
         except OSError as error:

@@ -56,7 +56,8 @@ class SessionViews:
         `Derivation`.
 
         In this class, a session is open if its state is not `closed`, or if its last activity was
-        at most `session_linger` seconds ago. Without `keep_closed`, only open sessions have a view.
+        at most `session_linger` seconds ago. If `keep_closed` is false, only open sessions have a
+        view.
         """
         self._ledger = ledger
         self._records = ledger.sessions
@@ -93,9 +94,9 @@ class SessionViews:
         self.dropped = 0  # sessions above the limit at the last call of `published`
 
     def note(self, changed: Mapping[Key, bytes]) -> None:
-        """Store which sessions have changed. `update` derives their views.
+        """Mark sessions as changed. `update` then derives their views again.
 
-        `changed` has the encoded state of each session before its change. The first call adds all
+        `changed` has the encoded state of each session before its change. The first call marks all
         sessions of the ledger.
         """
         for key in changed if self._started else self._records:

@@ -20,10 +20,12 @@ def complete(  # noqa: PLR0913 - one value for each source of the facts
     is_down: bool,
     is_included: bool,
 ) -> AgentStatus:
-    """Return the status of an agent's scan with the facts that do not come from the scan.
+    """Return an agent's status with the facts that do not come from the scan of its files.
 
-    `plans` has the subscription plan by account, and `states` the number of sessions by state.
-    `is_down` is set if a step of the agent failed.
+    `status` is the result of the scan. `places` are the searched paths. `plans` has the
+    subscription plan by account, and `states` the number of sessions by state. `pairing` has the
+    processes. `is_down` is true if a step of the agent failed. `is_included` is true if a plan
+    includes the usage of the agent.
     """
     names = sorted(set(places.accounts.values()))[:ACCOUNTS_MAX]
     status = msgspec.structs.replace(

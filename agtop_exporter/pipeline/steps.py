@@ -97,7 +97,10 @@ class Steps:
         return tuple(self._errors)
 
     def begin(self) -> None:
-        """Start a refresh: move `errors` to `before`, and log the stages that work again."""
+        """Start a refresh: move `errors` to `before`.
+
+        A stage that failed before, but not in the last refresh, is logged as working again.
+        """
         self.before = self.errors
         self._errors.clear()
         lasting = {_kind(error) for error in self.before}

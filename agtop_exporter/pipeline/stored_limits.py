@@ -14,7 +14,7 @@ from agtop_exporter.pipeline.scan import Failure
 
 
 class StoredLimits:
-    """Reads the files with rate limits that have changed, once in each refresh."""
+    """Reads the rate limits that the command `statusline` stores, if their files have changed."""
 
     def __init__(
         self,
@@ -34,9 +34,10 @@ class StoredLimits:
         self._findings = findings
 
     def record(self, agents: Container[str], now: float) -> None:
-        """Add the rate limits of `agents` to the ledger, without limits from after `now`.
+        """Add the stored rate limits of `agents` to the ledger.
 
-        `now` is in unix seconds. A directory that does not respond is skipped.
+        Rate limits that were recorded after `now` (unix seconds) are left out. A directory that
+        does not respond is skipped.
         """
         avoid = {each for each in self._directories if self._folders.trouble_with(str(each))}
         with contextlib.suppress(NoResponseError):  # the scan of the home reports it

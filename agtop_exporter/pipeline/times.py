@@ -62,7 +62,7 @@ def dated(session: SessionState, now: float, written: WrittenAt) -> SessionState
 def certain_time(members: Iterable[SessionState], now: float) -> float | None:
     """Return the time of the latest record of several sessions, in unix seconds.
 
-    Times in the future are ignored. The result is None if no other time is known.
+    Times in the future are ignored. If no time is left, the result is None.
     """
     times = (member.facts.last_active for member in members)
     return max(

@@ -8,7 +8,7 @@ from agtop_exporter.model import WAITING_BOUNDS_SECONDS, Series, Session
 
 
 class Waits:
-    """Stores the current waits, and the waits that have ended since the last call of `take`."""
+    """Stores the waits that have not ended, and those that ended since the last call of `take`."""
 
     def __init__(self) -> None:
         self._began: dict[Key, float] = {}
@@ -31,7 +31,7 @@ class Waits:
             self._ended.append((session.agent, now - began))
 
     def take(self) -> list[tuple[Series, float]]:
-        """Return the increase of each `waiting_seconds` series since the last call."""
+        """Return the increase of each `waiting_seconds` series since the last call of `take`."""
         growth: list[tuple[Series, float]] = []
         for agent, seconds in self._ended:
             growth.append((("waiting_seconds", agent, _bucket(seconds)), 1))

@@ -1,7 +1,7 @@
-"""Stores downloaded price tables, and when they were downloaded, in a cache directory.
+"""Stores downloaded price tables, and the times of the downloads, in a cache directory.
 
-A file of the cache may be missing, damaged or written by another version. The files are private,
-and are replaced atomically.
+A file of the cache may be missing, damaged or written by another version. Only the owner can read
+the files, and they are replaced atomically.
 """
 
 import hashlib

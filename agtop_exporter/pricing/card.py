@@ -85,7 +85,7 @@ class PriceCard(msgspec.Struct, frozen=True):
         return rates.cost(tokens, fees=web_searches * self.web_search)
 
     def unknown(self, *, speed: str, region: str, web_searches: int) -> str:
-        """Return which part of a response has no known price, as text for people.
+        """Return which part of a response has no known price, as text for a message.
 
         The part is the service tier (`speed`), the region or the web searches. The text is empty if
         all prices are known.

@@ -1,7 +1,7 @@
-"""Refuses absurd changes of prices in a downloaded table.
+"""Refuses absurd price changes in a downloaded table.
 
-A table may be wrong, or its repository may be in the hands of someone else. A price that becomes
-more than CHANGE_MAX times higher or lower is not believed: the earlier entry stays.
+A table may be wrong, or an attacker may have changed it. If a price becomes more than CHANGE_MAX
+times higher or lower, the change is refused and the earlier entry stays in use.
 """
 
 import re

@@ -205,7 +205,7 @@ class Corrections:
         return PriceSource(SOURCE, __version__, start_of_day.timestamp())
 
     def schedules_of(self, provider: str) -> tuple[Schedule, ...]:
-        """Return the schedules of a provider: its hours of the day with a different price."""
+        """Return the schedules of a provider: the hours of the day at which its price differs."""
         return tuple(each for each in self._schedules if each.provider == provider)
 
     def _of(self, *models: str) -> list[Correction]:

@@ -12,7 +12,7 @@ SILENCE_SECONDS = 10.0  # time without a byte
 
 
 class Source(NamedTuple):
-    """A price table: its name, its address, and the name of the file that keeps a download."""
+    """A price table: its name, its address, and the name of the file with its last download."""
 
     name: str
     url: str

@@ -83,7 +83,8 @@ class GenaiPrices:
     ) -> None:
         """Load the tables. Raises PriceTableError if the download is not a valid table.
 
-        `corrections` has the days on which the prices for certain hours of the day apply.
+        A table lists prices for certain hours of the day; `corrections` has the days on which these
+        prices apply.
         """
         self._corrections = corrections
         tables = [get_snapshot().providers]
@@ -216,6 +217,7 @@ def _speeds(
 
     The table lists the price of a service tier only from the day on which its editors verified the
     price. For an earlier time, the price has the same ratio to the standard price as on that day.
+    `standard` is the standard price at `when`.
     """
     if not any(found.info is own for own in found.provider.models):
         return {}  # a resold model: the service tiers are those of another provider

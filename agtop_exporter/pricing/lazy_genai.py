@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 GENAI = "genai-prices"
 BUNDLED_DATES = {"0.2.3": 1_794_347_502.0}
-"""Release times of versions of the package, in unix seconds.
+"""The release time of each version of the package genai-prices, in unix seconds.
 
-The release time is the date of the table in that version.
+The release time is used as the date of the table in this version.
 """
 
 
@@ -31,8 +31,8 @@ class LazyGenaiPrices:
     ) -> None:
         """Store a download (JSON) without decoding it.
 
-        `on_error` is called if `prices` finds that the download is not valid. `corrections` has
-        the days on which the prices for certain hours of the day apply.
+        `on_error` is called if `prices` finds that the download is not valid. A table lists prices
+        for certain hours of the day; `corrections` has the days on which these prices apply.
         """
         self._corrections = corrections
         self._download = download

@@ -44,7 +44,7 @@ _PROVIDERS = {
     "z-ai": "zai",
     "zai-coding-plan": "zai",
 }
-"""Names of providers: the name that an agent records -> LiteLLM's name."""
+"""The name of a provider that an agent records -> LiteLLM's name of the provider."""
 
 MAKERS = {
     "anthropic": "anthropic",
@@ -58,7 +58,7 @@ MAKERS = {
     "minimax": "minimax",
     "dashscope": "dashscope",
 }
-"""Model makers: LiteLLM's name -> genai-prices' name."""
+"""LiteLLM's name of a model maker -> the name in genai-prices."""
 
 _REGIONS = ("us", "eu", "apac", "au", "jp", "us-gov")
 

@@ -50,7 +50,10 @@ _REGIONS = ("us",)  # keys of `provider_specific_entry`
 _SEARCH_SIZE = "search_context_size_medium"  # the default of all providers
 _MAX_FACTOR = 100  # a sanity bound
 _MAX_RATE = PICODOLLARS_PER_USD // 100
-"""A sanity bound for a token. The most expensive model ever listed costs 0.0006 USD per token."""
+"""The highest credible price of a token, in USD.
+
+The most expensive model ever listed costs 0.0006 USD per token.
+"""
 
 
 def tiers_of(entry: Entry, *, claude: bool) -> dict[str, Tiers]:
@@ -58,7 +61,7 @@ def tiers_of(entry: Entry, *, claude: bool) -> dict[str, Tiers]:
 
     The result is empty if the entry has no standard price. A service tier is left out if the entry
     does not have both its input and its output rate. Its other rates, if they are not listed, have
-    the same ratio to the input rate as in the standard tier. `claude` tells whether the model is a
+    the same ratio to the input rate as in the standard tier. `claude` is true if the model is a
     Claude model.
     """
     if entry.get("mode") not in _MODES:

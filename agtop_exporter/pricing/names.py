@@ -60,7 +60,7 @@ _PROVIDERS = {
     "azure-cognitive-services": "azure",
     "azure-openai": "azure",
 }
-"""Names of providers: at models.dev and OpenRouter -> in this package.
+"""The name of a provider at models.dev or OpenRouter -> the name in this package.
 
 Most names in this package are the names in genai-prices.
 """

@@ -216,4 +216,4 @@ _EXPECTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "until": (lambda value: _time(value) is not None, A_DATE),
     "over_agent_cost": (lambda value: isinstance(value, bool), "true or false"),
 }
-"""By field: a function that tells whether a value is valid, and a description of valid values."""
+"""For each field, a function that checks a value, and a description of valid values."""

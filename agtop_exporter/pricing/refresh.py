@@ -117,8 +117,8 @@ class PriceRefresher:
     def refresh_once(self, timeout: float = LONGEST_WAIT_SECONDS, *, force: bool = False) -> bool:
         """Download the tables that are due, or all tables if `force`.
 
-        Return False if the downloads take longer than `timeout` seconds (at most 2). The downloads
-        then continue in the background. Otherwise, return True.
+        Return False if the downloads take longer than `timeout` seconds, or longer than
+        LONGEST_WAIT_SECONDS. The downloads then continue in the background. Otherwise, return True.
         """
         done = threading.Event()
 
@@ -207,7 +207,10 @@ class PriceRefresher:
         self._failed({source.name: error})
 
     def _failed(self, errors: Mapping[str, Exception]) -> None:
-        """Count the errors of tables, and log them as one message. `errors` is by table."""
+        """Count the failed downloads, and log them as one message.
+
+        `errors` maps the name of a price table to its error.
+        """
         for _ in errors:
             self._telemetry.count("pricing_refresh_errors")
         reasons = dict.fromkeys(map(str, errors.values()))  # often the same one: no network

@@ -1,4 +1,4 @@
-"""Tells on which days and at which hours a provider charges a different price.
+"""Determines on which days and at which hours a provider charges a different price.
 
 A price table lists such hours without dates. The dates and weekdays are in `corrections.toml`.
 """

@@ -1,4 +1,4 @@
-"""Keeps the price tables in use: those of this package, and downloads that replace them."""
+"""Stores the price tables in use: those of this package, and downloads that replace them."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ class _Edition(NamedTuple):
 
 
 class PriceTables:
-    """The tables of genai-prices and LiteLLM, and the corrections of both.
+    """The price tables of genai-prices and LiteLLM, and the corrections of both tables.
 
     `problems` are sentences that say which downloaded table is not valid, and why.
     """

@@ -12,7 +12,10 @@ Confidence = Literal["high", "medium", "low"]
 
 
 class ProcessId(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
-    """Identifies a process until the next boot. A later process with its pid has another start."""
+    """Identifies a process until the next boot.
+
+    A later process with the same pid has another start time.
+    """
 
     pid: int
     start_ticks: int  # Linux: clock ticks since boot (field 22 of /proc/PID/stat); else 1/100 s
@@ -38,7 +41,7 @@ class Process(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The resources that one process has used since its start. None is a value that cannot be read.
+    """The resources that one process has used since its start; None if a value is unreadable.
 
     `written_bytes` excludes bytes that never reached the disk, so `written_bytes` can decrease when
     a file is deleted. `reaped_*` is the CPU time of reaped descendants: they have ended, and their

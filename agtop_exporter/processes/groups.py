@@ -82,7 +82,7 @@ def _leaf(
 def _wrapper_of(
     process: ProcessId, table: ProcessTable, *, by_pid: Mapping[int, Process]
 ) -> ProcessId | None:
-    """Return the agent process that may be the wrapper of `process`; None if there is none.
+    """Return the wrapper that may have started `process`; None if there is none.
 
     Only the nearest ancestor that is an agent process and not a helper can be the wrapper. This
     ancestor must belong to the same agent. It must also have the role `wrapper`, or be the direct

@@ -17,10 +17,10 @@ import msgspec
 from agtop_exporter.processes.facts import ProcessId, ProcessSample
 
 UnreapedUsage = tuple[int, int, int, int]
-"""User CPU time and system CPU time in microseconds, bytes read, and bytes written.
+"""Usage of ended children: user and system CPU time in microseconds, bytes read, bytes written.
 
-This usage of ended children has been counted. The system adds it to the usage of the parent when
-the parent reaps the children.
+This usage has been counted. The system adds it to the usage of the parent when the parent reaps the
+children.
 """
 
 NOTHING_UNREAPED: UnreapedUsage = (0, 0, 0, 0)
@@ -61,11 +61,12 @@ def newly_unreaped(
     *,
     owed: Mapping[ProcessId, UnreapedUsage],
 ) -> dict[ProcessId, UnreapedUsage]:
-    """Return the unreaped usage of the processes that ended since the last sample, by parent.
+    """Return the unreaped usage of the processes that have ended since the last sample.
 
-    `before` has the last samples, and `now` the new ones. `owed` is the unreaped usage that was
-    known at the last sample, by parent. If a parent has ended too, the grandparent gets the usage
-    of the parent and all unreaped usage of the parent's descendants.
+    The result maps a parent to the unreaped usage of its ended children; the module docstring
+    defines unreaped usage. `before` has the last samples, and `now` the new ones. `owed` maps a
+    parent to the unreaped usage that was known at the last sample. If a parent has ended too, its
+    own usage and the unreaped usage of its descendants are assigned to the grandparent.
     """
     by_pid = {process.pid: process for process in (*before, *now)}
     unreaped: dict[ProcessId, UnreapedUsage] = {}
@@ -87,12 +88,13 @@ def growth(
     owed: UnreapedUsage,
     fresh: UnreapedUsage,
 ) -> tuple[ResourceTotals, UnreapedUsage]:
-    """Return the usage of a process since `before`, and the part of `fresh` not reaped yet.
+    """Return the usage of a process since `before`, and the part of `fresh` that is still unreaped.
 
     `sample` is the current sample of the process, and `before` its last sample (None: new process).
-    `fresh` is the unreaped usage of children that ended since `before`. `owed` is the unreaped
-    usage of children that ended one sample earlier, because a parent may reap a child late.
-    Unreaped usage is dropped after these two samples, because a parent may never reap its child.
+    Unreaped usage is subtracted, because it has been counted already; the module docstring defines
+    it. `fresh` is the unreaped usage of the children that have ended since `before`. `owed` is what
+    was left of `fresh` one sample earlier, because a parent may reap a child late. It is not kept
+    for a third sample, because a parent may never reap its child.
     """
     before = before or ProcessSample(sample.id)
     repeats = sample.disk_includes_reaped
@@ -122,9 +124,10 @@ def growth(
 
 
 def _pay(grown: int, owed: int, fresh: int) -> tuple[int, int]:
-    """Subtract unreaped usage, first `owed` and then `fresh`, from the growth of a value.
+    """Return how much of the growth of a value is not unreaped usage.
 
-    Return the rest of the growth, and the part of `fresh` that exceeds the growth.
+    First `owed` and then `fresh` are subtracted from the growth `grown`. The second result is the
+    part of `fresh` that exceeds the growth: it is still unreaped.
     """
     grown = max(0, max(0, grown) - owed)
     return max(0, grown - fresh), max(0, fresh - grown)

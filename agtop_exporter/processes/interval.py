@@ -1,4 +1,4 @@
-"""The rates of process trees: their usage between two samples, by time. Performs no I/O."""
+"""Computes rates of process trees: the usage between two samples divided by the time. No I/O."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -23,9 +23,10 @@ class Interval(msgspec.Struct, frozen=True):
     sampled_before: Collection[ProcessId] = ()
 
     def has_rates(self, processes: Iterable[ProcessId]) -> bool:
-        """Return whether the usage of a process tree can be divided by the time.
+        """Return whether rates can be computed for a process tree.
 
-        A new tree gets no rate: its whole usage would appear in one interval.
+        A new tree has no rates: the usage since the start of its processes would count as usage of
+        this interval.
         """
         known = self.sampled_before
         return self.seconds >= _SHORTEST_SECONDS and any(one in known for one in processes)
@@ -42,5 +43,5 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 def ratio(amount: int | None, per: float) -> float | None:
-    """Divide an amount; an unknown amount (None) stays unknown."""
+    """Divide an amount by `per`. If the amount is unknown (None), so is the result."""
     return None if amount is None else amount / per

@@ -1,6 +1,6 @@
-"""Pairs processes and sessions of one working directory by their start times. No I/O.
+"""Pairs the processes and sessions of one working directory by their start times. No I/O.
 
-These are the processes and sessions for which there is no stronger evidence.
+It is used for the processes and sessions for which there is no stronger evidence.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,9 @@ from agtop_exporter.processes.facts import Confidence
 from agtop_exporter.processes.groups import Group
 
 TELLING_SECONDS = 30.0
-"""Largest difference of two start times that is too small to distinguish two processes."""
+"""If two start times differ by at most this number of seconds, they do not distinguish two
+processes.
+"""
 _FRESH_SECONDS = 120.0  # longest gap between process start and first record that is evidence
 _WIDEST_GAP_SECONDS = 30 * 86_400.0
 

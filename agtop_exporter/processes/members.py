@@ -10,13 +10,15 @@ from agtop_exporter.processes.interval import Interval
 from agtop_exporter.processes.usage import owners_of
 
 Ports = Callable[[int], tuple[int, ...]]
-"""Returns the TCP ports on which the process with a pid listens."""
+"""A function that takes a pid and returns the TCP ports on which the process listens."""
 
 
 def process_trees(
     table: ProcessTable, matches: Matches, interval: Interval, *, ports: Ports
 ) -> tuple[ProcessTree, ...]:
     """Return the process tree of each session, of each host and of each orphan.
+
+    A host is a process that runs many sessions. An orphan is an agent process without a session.
 
     Trees of orphans in containers are left out: their sessions may be in a home that is not read.
     """
@@ -48,7 +50,10 @@ def process_trees(
 def _members(
     table: ProcessTable, matches: Matches, hosts: Collection[ProcessId]
 ) -> dict[SessionKey | ProcessId, list[ProcessId]]:
-    """Return the processes of each session, and of each leaf that is a host or an orphan."""
+    """Return the processes of each session, and of each agent process without one session.
+
+    The latter are hosts, which run many sessions, and orphans, which run no known session.
+    """
     owners = owners_of(matches)
     members: dict[SessionKey | ProcessId, list[ProcessId]] = defaultdict(list)
     for process, root in table.roots.items():

@@ -7,7 +7,7 @@ from agtop_exporter.processes.round import Round
 
 
 def outcome(this: Round) -> Matches:
-    """Return the result of a round of matching.
+    """Return the result of `this`, a round of matching.
 
     If a process has ended since the last round, its binding has the liveness `stopped`. The next
     round drops this binding.

@@ -52,7 +52,7 @@ class Procfs:
             return None
 
     def cancelled_bytes(self, pid: int) -> int:
-        """Return how many bytes a process wrote that never reached the disk; 0 if unknown.
+        """Return how many of the bytes that a process wrote never reached the disk; 0 if unknown.
 
         The files were truncated or deleted before the kernel wrote these bytes to the disk. psutil
         counts these bytes as written.
@@ -158,7 +158,7 @@ class Procfs:
         return int(pids[-1]) if len(pids) > 1 and pids[-1].isdigit() else 0
 
     def in_container(self) -> bool:
-        """Return whether this proc file system shows one container, not the whole machine."""
+        """Return whether this proc file system shows only the processes of one container."""
         namespace = self._link(f"{self._reference}/ns/pid")
         return namespace not in {"", _FIRST_PID_NAMESPACE}
 

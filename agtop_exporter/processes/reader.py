@@ -60,9 +60,10 @@ class ProcessReader:
     def clock_step(self) -> float:
         """Return by how many seconds the clock was adjusted since the last call; usually 0.
 
-        The first call returns the boot time in unix seconds. Linux stores the start of a process in
-        ticks since boot. If the clock is adjusted (after sleep or by NTP), the same ticks mean
-        another time. Other systems store the start as a time, so the result is always 0.
+        Linux stores the start of a process in ticks since boot. If the clock is adjusted (after
+        sleep or by NTP), the same ticks mean another time. On Linux, the first call returns the
+        boot time in unix seconds. Other systems store the start as a time, so the result is always
+        0.
 
         Raises OSError if the boot time cannot be read.
         """
@@ -204,9 +205,10 @@ class ProcessReader:
         )
 
     def _handle(self, pid: int) -> Handle:
-        """Return the stored handle of a process, which may have ended, or else a new handle.
+        """Return the stored handle of a process, or else a new handle.
 
-        Raises one of `_errors` if there is no such process.
+        The process of a stored handle may have ended. Raises one of `_errors` if a new handle is
+        needed and there is no such process.
         """
         if pid not in self._handles:
             self._open(pid)
@@ -237,7 +239,7 @@ class ProcessReader:
         return ProcessId(handle.pid, start_ticks), parent_pid
 
     def _ask(self, handle: Handle, question: str) -> Any:  # noqa: ANN401 psutil has no types
-        """Return the result of the method `question` of a psutil handle.
+        """Call the method `question` of a psutil handle, and return its result.
 
         The result is None if access is denied, or if the method does not exist or fails.
 

@@ -123,7 +123,8 @@ class Round:
     def may_run(self, owner: Group, session: SessionState) -> bool:
         """Return whether the agent processes in `owner` can run a session that has no process yet.
 
-        The agent and the directory must be the same, and the times must not contradict.
+        They can run `session` if the agent and the directory are the same, and if the start of the
+        process does not contradict the times of the session.
         """
         key, active = session.key, session.facts.last_active
         if key in self.bindings or key.agent != owner.agent or owner.role == "wrapper":

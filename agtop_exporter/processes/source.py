@@ -169,7 +169,7 @@ class ProcessTracker:
     def _look(self, pids: set[int], now: float) -> None:
         """Update the known processes: remove ended processes, read new and changed processes.
 
-        `pids` has the pids of all running processes.
+        `pids` has the pids of all running processes. `now` is in unix seconds.
         """
         for pid in self._known.keys() - pids:
             self._forget(pid)

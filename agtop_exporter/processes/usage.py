@@ -107,7 +107,7 @@ def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> Us
 
 
 def added(state: TreeUsage, earlier: TreeUsage) -> TreeUsage:
-    """Return `state`, with its totals increased by the totals in `earlier`.
+    """Return `state` with its totals increased by the totals in `earlier`.
 
     `earlier` is the state at the end of an earlier run of the exporter.
     """
@@ -130,7 +130,7 @@ def process_match(
 ) -> ProcessMatch | None:
     """Return the process of a top-level session; None if the session has no process.
 
-    The match has no usage if the process has ended or hosts several sessions.
+    The match has no usage if the process has ended or runs several sessions.
     """
     binding = matches.bindings.get(session)
     if binding is None:
@@ -163,7 +163,10 @@ def owners_of(matches: Matches) -> dict[ProcessId, SessionKey]:
 def _spent(
     previous: TreeUsage, table: ProcessTable
 ) -> tuple[dict[ProcessId, ResourceTotals], dict[ProcessId, UnreapedUsage]]:
-    """Return the usage of each process since the last table, and the unreaped usage by parent."""
+    """Return the usage of each process since the last table, and the unreaped usage by parent.
+
+    The module `growth` defines unreaped usage.
+    """
     fresh = newly_unreaped(previous.last, table.samples, owed=previous.owed)
     spent: dict[ProcessId, ResourceTotals] = {}
     owed: dict[ProcessId, UnreapedUsage] = {}

@@ -31,7 +31,7 @@ class Pusher:
             self._thread.start()
 
     def save_state(self, ledger: Ledger) -> None:
-        """Write to the ledger the state that has changed since the last call of this method."""
+        """Write the state that has changed since the last call of this method to the ledger."""
         self._delivery.save_state(ledger)
 
     def stop(self) -> None:

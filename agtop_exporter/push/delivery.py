@@ -50,7 +50,7 @@ class Sender(Protocol):
 
         The delivery and its retries end within the timeout in the push options. `time` is the
         timestamp of the values in unix seconds. `start_of` returns the start time of a counter
-        series. With `delta`, the counters in `exposition` are increases instead of totals.
+        series. If `delta` is true, the counters in `exposition` are increases instead of totals.
         """
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ class Sender(Protocol):
 
 
 class Delivery:
-    """Pushes snapshots one after the other, and remembers the last delivered snapshot.
+    """Pushes snapshots one after the other, and stores the last delivered snapshot.
 
     A new counter series is delivered with its baseline first, so that the receiver can compute the
     first increase; see `agtop_exporter.metrics.publication`.
@@ -96,7 +96,7 @@ class Delivery:
         self._closed = threading.Event()
 
     def save_state(self, ledger: Ledger) -> None:
-        """Write to the ledger the state that has changed since the last call of this method.
+        """Write the state that has changed since the last call of this method to the ledger.
 
         Only the thread that uses the ledger may call this method.
         """

@@ -43,8 +43,8 @@ class OtlpSender:
     ) -> None:
         """Create OpenTelemetry's exporter without connecting to the receiver.
 
-        `secrets` are removed from log messages. With `genai`, each push also contains the metric of
-        the GenAI semantic conventions.
+        `secrets` are removed from log messages. If `genai` is true, each push also contains the
+        metric of the GenAI semantic conventions.
         """
         self._library_log = LibraryLog(secrets)
         self._resource = resource
@@ -62,7 +62,7 @@ class OtlpSender:
         """Deliver `exposition` with retries within the timeout, and return the outcome.
 
         `time` is the timestamp of the values in unix seconds. `start_of` returns the start time of
-        a counter series. With `delta`, the counters in `exposition` are increases instead of
+        a counter series. If `delta` is true, the counters in `exposition` are increases instead of
         totals.
         """
         data = otlp.render(

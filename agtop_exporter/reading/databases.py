@@ -41,7 +41,7 @@ class Database:
 
     If the database has not changed since the cursor, `unchanged` is true and the database is not
     opened. If the database is damaged, the rows before the damage are returned, and a `corrupt`
-    error is counted in `errors`. `reset` is the reason why rows of a table are read again, or "".
+    error is counted in `errors`. If rows of a table are read again, `reset` is the reason, else "".
     `more` is true if the read ended because it exceeded `batch_bytes`.
 
     Raises DatabaseBusyError if the database is locked or changes during the read, NotAFileError if

@@ -66,13 +66,13 @@ class Errors:
 Text = memoryview | str
 
 Decode = Callable[[Text, int], T | None]
-"""Decodes a text with one record; returns the record, or None if the text is unusable.
+"""A function that decodes a text with one record; it returns None if the text is unusable.
 
 The second argument is the byte offset of the text in the file.
 """
 
 Recover = Callable[[Text, int], list[tuple[T, int]]]
-"""Decodes all records in a text; returns the list of (record, end).
+"""A function that decodes all records in a text, and returns a list of (record, end).
 
 `end` is the position after the record in the text. The second argument is the byte offset of the
 text in the file.

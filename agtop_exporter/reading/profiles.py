@@ -8,7 +8,10 @@ from agtop_exporter.labels import account_label
 
 PROFILES_MAX = 15  # directories of further accounts beside a default directory
 PROFILE = re.compile(r"(?!.*\.json)[-_.0-9].*")
-"""The rest of the name of a directory of a further account, as in `.agent-work` or `.agent2`."""
+"""Pattern of the text that a user appends to the name of the default directory.
+
+In `.agent-work` it is `-work`, and in `.agent2` it is `2`.
+"""
 
 
 def profile_folders(home: Path, default: str) -> tuple[Path, ...]:

@@ -64,9 +64,9 @@ def find_records(text: bytes, *, ended: bool = True) -> list[Span]:
 
 
 def complete_end(text: bytes) -> int:
-    """Return the position after the last complete record, whatever follows the text; 0 if none.
+    """Return the position after the last complete record; 0 if there is none.
 
-    A record is a JSON object, so it is complete at its closing brace.
+    A record is a JSON object, so it is complete at its closing brace, whatever follows.
     """
     records = find_records(text, ended=False)
     return records[-1][1] if records else 0
@@ -134,9 +134,9 @@ class _Search:
         return near[-1] if near else NUL
 
     def _ends_record(self, end: int) -> bool:
-        """Return whether an object that ends at `end` can be a record, judged by the text after it.
+        """Return whether the text after an object that ends at `end` allows it to be a record.
 
-        It can be if the end of the text, NUL bytes or a `{` follows.
+        The end of the text, NUL bytes or a `{` must follow.
         """
         following = self._skip(end)
         if following == len(self._text):

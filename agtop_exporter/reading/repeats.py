@@ -34,8 +34,10 @@ class Remembered(Struct, omit_defaults=True, forbid_unknown_fields=True):
         """Return whether a record is a repetition; store the record if it is not.
 
         `mark` is a checksum of the record's content. `time` is the time of the record in unix
-        seconds. A record without a time (0) is never a repetition and is not stored. Without a
-        `size`, the record is not compared with dropped records.
+        seconds. A record without a time (0) is never a repetition and is not stored. `size` is a
+        number that grows from record to record, such as a total of tokens. It is needed to
+        recognize a repetition of a record that is no longer stored; see the class. Without `size`,
+        only stored records are compared.
         """
         if not time:
             return False

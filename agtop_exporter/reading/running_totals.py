@@ -1,9 +1,10 @@
 """Turns running totals of token counts into usage events. Does no I/O.
 
 Some agents record only the usage of all requests of a session so far, and the model that the
-session uses now. `RunningTotals` remembers the last total of each session. The growth since then
-belongs to the model at the time of the read. If a count of a total has decreased, the total has
-started again from 0. The number of requests is unknown, so the events have no requests.
+session uses now. `RunningTotals` stores the last total of each session. The growth of the total
+between two reads is assigned to the model that the session has at the second read. If a count of a
+total has decreased, the total has started again from 0. The number of requests is unknown, so the
+events have no requests.
 """
 
 import msgspec

@@ -67,10 +67,10 @@ def render(  # noqa: PLR0913 - the parts of a request besides its values
 ) -> MetricsData:
     """Return `exposition` as OpenTelemetry metrics with the timestamp `time` (unix seconds).
 
-    `start_of` returns the start time of a counter series. With `delta`, the values of counters are
-    increases since the start time instead of totals. `genai` adds the metric
-    `gen_ai.client.token.usage` of the GenAI semantic conventions. Its tokens are the tokens of
-    `agtop.tokens` in another form.
+    `start_of` returns the start time of a counter series. If `delta` is true, the values of
+    counters are increases since the start time instead of totals. If `genai` is true, the result
+    also has the metric `gen_ai.client.token.usage` of the GenAI semantic conventions. This metric
+    has the tokens of `agtop.tokens` in another form.
     """
     request = _Request(time=time, start_of=start_of, delta=delta)
     metrics = [request.metric(family) for family in exposition]

@@ -1,4 +1,4 @@
-"""Renders what an agent sends to its status line as one line of text.
+"""Renders the data that an agent sends to its status line as one line of text.
 
 Opus 4.8 | context 26% | 5h 42% (84% at reset) | weekly 36% (51% at reset) | $0.38
 """
@@ -11,7 +11,7 @@ NOTHING = "agtop-exporter: no status line data\n"
 
 
 def text(line: StatusLine | None) -> str:
-    """Return the line, or a remark if there is no data. The line ends with a newline."""
+    """Return the status line, or a remark if there is no data. The text ends with a newline."""
     parts = " | ".join(_parts(line)) if line else ""
     return f"{parts}\n" if parts else NOTHING
 

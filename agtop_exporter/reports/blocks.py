@@ -1,8 +1,8 @@
 """Divides the usage of each agent into windows of five hours.
 
-A window starts with the hour of the first activity after the last window, as the five-hour limits
-of agents do. If the agent has recorded such a limit, the present window is the window of this
-limit.
+A window starts with the hour of the first activity after the previous window, like the windows of
+the agents' five-hour limits. If the agent has recorded such a limit, the present window is the
+window of this limit.
 """
 
 import math
@@ -38,7 +38,8 @@ class Pace(msgspec.Struct, frozen=True):
 class Block(msgspec.Struct, frozen=True):
     """The usage of one agent in one window, from `started_at` to `ends_at` (unix seconds).
 
-    `is_limit` is set for the window of a recorded limit. `pace` is None if the window has ended.
+    `is_limit` is true if the agent has recorded a limit for this window. `pace` is None if the
+    window has ended.
     """
 
     agent: str
@@ -51,7 +52,7 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class BlocksReport(msgspec.Struct, frozen=True):
-    """The blocks of all agents in the order of time."""
+    """The windows of all agents in the order of time."""
 
     blocks: tuple[Block, ...]
     generated_at: float
@@ -60,7 +61,7 @@ class BlocksReport(msgspec.Struct, frozen=True):
 def blocks_of(
     usage: Iterable[HourlyUsage], limits: Iterable[RateLimit], now: float
 ) -> tuple[Block, ...]:
-    """Return the blocks of all agents in the order of time.
+    """Return the usage in the windows of all agents, in the order of time.
 
     `now` is in unix seconds. Usage whose time is unknown is left out.
     """

@@ -34,7 +34,7 @@ def first_weekday(locale_name: str) -> int:
 
 @dataclass(frozen=True)
 class Span:
-    """A range of hours, from `start` to the one before `end`, counted from 1970 (UTC)."""
+    """A range of hours from `start` to the one before `end`. Hours are counted from 1970 (UTC)."""
 
     start: int = 0
     end: int = MAX_SUM
@@ -81,7 +81,8 @@ class Calendar:
     def span(self, since: date | None = None, until: date | None = None) -> Span:
         """Return the hours of the days from `since` to `until`, including both.
 
-        None sets no limit. Without `since`, the span includes usage whose time is unknown.
+        If `since` or `until` is None, the span has no limit on this side. Without `since`, the span
+        includes usage whose time is unknown.
         """
         return Span(
             0 if since is None else max(1, self.first_hour(since)),

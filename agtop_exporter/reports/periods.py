@@ -45,7 +45,7 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class PeriodUsage(msgspec.Struct, frozen=True):
-    """The usage in a day, week or month, and its groups, of which the most expensive is first.
+    """The usage in a day, week or month, in total and by group. The most expensive group is first.
 
     `first_day` is None for usage whose time is unknown.
     """

@@ -8,7 +8,10 @@ from agtop_exporter.model import NO_SUM, BudgetUse, HourlyUsage, RateLimit, Usag
 from agtop_exporter.reports.calendar import Calendar
 
 DAYS: Mapping[str, int] = {"today": 1, "last_7_days": 7, "last_30_days": 30}
-"""The number of days by the name of a span. The day of the report is the last day of each span."""
+"""The name of each span of days, and its number of days.
+
+The last day of each span is the day of the report.
+"""
 
 
 class Today(msgspec.Struct, frozen=True):

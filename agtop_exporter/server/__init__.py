@@ -1,4 +1,4 @@
-"""The HTTP server. It shows the result of the last refresh; a request never starts a scan."""
+"""The HTTP server. It sends the result of the last refresh; a request never starts a scan."""
 
 from agtop_exporter.server.app import create_app
 from agtop_exporter.server.connections import serve

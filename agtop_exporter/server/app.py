@@ -53,12 +53,12 @@ def create_app(  # noqa: PLR0913 - the sources of the responses
 ) -> Starlette:
     """Return the HTTP application.
 
-    `current` returns the pages to serve, or None before the first scan. `overview` is the page at
-    `/`, and `snapshot` is the JSON document. `progress` returns how many bytes the present scan has
-    read, and how many it reads in total. `scrapers` remembers the publication that each scraper
-    received. `trouble` returns a sentence about why the pages may be out of date, or "". `hosts`
-    are the accepted host names; see `allowed_hosts`. `protection` has the users and the headers.
-    `prefix` is a path such as `/agtop`, below which all routes are.
+    `current` returns the metrics pages to serve, or None before the first scan. `overview` is the
+    page at `/`, and `snapshot` is the JSON document. `progress` returns how many bytes the present
+    scan has read, and how many it reads in total. `scrapers` stores which version of the metrics
+    each scraper received last. `trouble` returns a sentence about why the pages may be out of date,
+    or "". `hosts` are the accepted host names; see `allowed_hosts`. `protection` has the users and
+    the headers. `prefix` is a path such as `/agtop`, below which all routes are.
     """
     shown = _Overview(current, overview, progress, trouble, version)
     scraped = _Metrics(current, scrapers)
@@ -104,7 +104,10 @@ def create_app(  # noqa: PLR0913 - the sources of the responses
 
 
 def _below(prefix: str, routes: list[Route]) -> list[BaseRoute]:
-    """Return routes below a path. The path without a slash at its end is redirected."""
+    """Return the routes with `prefix` before their paths.
+
+    The path `prefix` without a slash at its end is redirected.
+    """
     if not prefix:
         return [*routes]
 
@@ -162,7 +165,10 @@ def _is_ready(pages: Pages | None) -> bool:
 
 
 async def _rendering(document: Document, seconds: float) -> Rendering | None:
-    """Return the rendering of the last refresh. After `seconds`, return an earlier one or None."""
+    """Return the current rendering of a document, and wait for it up to `seconds`.
+
+    If there is none after this time, return an earlier rendering or None.
+    """
     return document.current or await run_in_threadpool(document.wait, seconds)
 
 

@@ -1,7 +1,8 @@
 """Runs the HTTP server in a thread, and limits its connections.
 
-uvicorn reads the requests. This module accepts the connections itself. A server of asyncio has no
-limit for them, keeps its first TLS context, and logs thousands of errors without file descriptors.
+uvicorn reads the requests. This module accepts the connections itself, because the server of
+asyncio lacks three things: it does not limit the number of connections, it does not replace its
+first TLS context, and it logs thousands of errors when the process has no free file descriptors.
 """
 
 import asyncio
@@ -41,7 +42,7 @@ def serve(
     protection: Protection,
     connections_max: int,
 ) -> Iterator[None]:
-    """Serve `app` in a separate thread until the context ends, and close the listeners then.
+    """Serve `app` in a separate thread until the context ends, then close the `listeners`.
 
     `protection` has the TLS context of new connections. If there are more than `connections_max`
     connections, the oldest connection that waits for a request is closed.

@@ -51,7 +51,10 @@ class Document:
         self._asked_at = -math.inf
 
     def expire(self) -> None:
-        """Mark the rendering as out of date, because a refresh has ended. Raises like `render`."""
+        """Mark the rendering as out of date, because a refresh has ended.
+
+        If the document was requested recently, render it again. Raises what `render` raises.
+        """
         with self._changed:
             if self._monotonic() - self._asked_at < self._watched_seconds:
                 self._is_wanted = True  # until then, the rendering stays
@@ -78,13 +81,17 @@ class Document:
 
     @property
     def current(self) -> Rendering | None:
-        """The rendering of the last refresh; None if the document has not been rendered since."""
+        """The rendering of the document; None if there is none, or if it is out of date.
+
+        A rendering is out of date if a refresh has ended after it was made. Reading this property
+        counts as a request; see `watched_seconds`.
+        """
         self._asked_at = self._monotonic()
         with self._changed:
             return self._rendering if self._is_current else None
 
     def wait(self, seconds: float) -> Rendering | None:
-        """Return the rendering of the last refresh. If it does not exist yet, wait up to `seconds`.
+        """Return the rendering of the last refresh; wait for it up to `seconds`.
 
         If it does not exist after this time, return an earlier rendering or None.
         """

@@ -1,4 +1,4 @@
-"""The addresses of the server, who can reach them, and how they are protected."""
+"""The addresses of the server, the clients that can reach them, and their protection."""
 
 import socket
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 
 class Endpoint:
-    """Listening sockets, and the protection of what is served there."""
+    """Listening sockets, and the protection (TLS, passwords, headers) of the responses."""
 
     def __init__(
         self,

@@ -25,11 +25,12 @@ class Page(msgspec.Struct, frozen=True, gc=False):
 
 
 class Pages(msgspec.Struct, frozen=True, gc=False):
-    """The pages that the server sends until the next refresh.
+    """The metrics pages that the server sends until the next refresh.
 
     `ready` is true if a scan has ended and the pages contain its result. `latest` has the real
     values. A page in `held` is for scrapers that have not received the baselines of some new
-    series. The key is the first generation whose new series have their baselines on the page.
+    series. Its key is a generation: the page has baselines for the series that were new in this or
+    a later generation. See `metrics.publication`.
     """
 
     snapshot: Snapshot
@@ -41,8 +42,9 @@ class Pages(msgspec.Struct, frozen=True, gc=False):
     def after(self, generation: int | None) -> Page:
         """Return the page for a scraper that received the publication `generation` last.
 
-        If the scraper has received the real value of a series, the page has its real value, because
-        a counter must not decrease. An unknown scraper (None) gets the real values of all series.
+        If the scraper has already received the real value of a series, the page has the real value,
+        because a counter must not decrease. An unknown scraper (None) gets the real values of all
+        series.
         """
         later = (first for first in self.held if generation is not None and first > generation)
         first = min(later, default=None)

@@ -1,4 +1,4 @@
-"""Removes what must not leave the machine from a snapshot."""
+"""Removes the parts of a snapshot that other machines must not get."""
 
 from pathlib import PurePath
 

@@ -1,4 +1,4 @@
-"""Remembers which publication each scraper received last.
+"""Stores which publication each scraper received last; see `metrics.publication`.
 
 Prometheus, its agents and VictoriaMetrics send the header X-Prometheus-Scrape-Timeout-Seconds with
 each scrape; browsers and curl do not. Source: `scrape/scrape.go` in the Prometheus repository.
@@ -34,7 +34,7 @@ def scraper_of(host: str, headers: Mapping[str, str]) -> str:
 
 
 class Scrapers:
-    """The publications that the scrapers of this process, and of an earlier process, received."""
+    """Stores the last publication of each scraper, from this or from an earlier process."""
 
     def __init__(self, state: bytes = b"", *, now: float) -> None:
         """Start with the scrapers in `state`, the result of `encode` in an earlier process.
@@ -58,21 +58,21 @@ class Scrapers:
         return received.generation if received else None
 
     def note(self, scraper: str, generation: int, *, at: float) -> None:
-        """Remember that a scraper received a publication, which was made at `at` (unix seconds)."""
+        """Store that a scraper received a publication, which was made at `at` (unix seconds)."""
         self._received.pop(scraper, None)
         while len(self._received) >= SCRAPERS_MAX:
             self._received.pop(next(iter(self._received)), None)
         self._received[scraper] = _Received(generation, at)
 
     def received(self, at: float) -> bool:
-        """Return whether the last publication that a scraper received was made at `at`."""
+        """Return whether `at` is the time of the last publication that some scraper received."""
         return any(received.at == at for received in tuple(self._received.values()))
 
     def generations(self, now: float) -> Collection[int]:
         """Return the generations that the scrapers received last.
 
-        A scraper that has received nothing for NEW_SECONDS before `now` (unix seconds) is
-        forgotten.
+        A scraper is deleted if its last publication is older than NEW_SECONDS at `now` (unix
+        seconds).
         """
         for name, received in tuple(self._received.items()):
             if not 0 <= now - received.at < NEW_SECONDS:

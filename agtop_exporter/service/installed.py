@@ -1,7 +1,7 @@
 """Reads the options and variables of the installed service.
 
-Those of a running service come from its process. Otherwise they come from its unit, which does not
-have the variables of the service manager.
+If the service runs, they are read from its process. Otherwise they are read from its unit, which
+does not have the variables of the service manager.
 """
 
 import os
@@ -64,7 +64,7 @@ def _entries(path: Path) -> list[str]:
 
 
 def _stopped(path: Path, home: Path) -> Service | None:
-    """Return the service that does not run, from the unit at `path` and its drop-in files."""
+    """Return a service that is not running, from the unit at `path` and its drop-in files."""
     words: list[str] = []
     variables = {
         "HOME": str(home),

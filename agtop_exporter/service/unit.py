@@ -105,7 +105,7 @@ def below_home(path: Path, home: Path) -> str:
 
 
 def _doubled(text: str) -> str:
-    """Return a text in which systemd finds no specifiers, such as `%h`."""
+    """Return a text in which each `%` is doubled, so that systemd finds no specifiers in it."""
     return text.replace("%", "%%")
 
 

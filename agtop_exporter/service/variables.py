@@ -1,4 +1,4 @@
-"""Finds the environment variables that decide where agents write their files."""
+"""Finds the environment variables that determine where agents write their files."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,7 +8,7 @@ from agtop_exporter.agents import Agent
 
 
 class Recorder(Mapping[str, str]):
-    """An environment that remembers which of its variables were read."""
+    """A mapping of environment variables that records which variables were read."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment

@@ -268,7 +268,10 @@ class Settings(BaseSettings):
         *_others: PydanticBaseSettingsSource,
         **_more: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the constructor's arguments only. `load_settings` merges the other sources."""
+        """Return only the arguments of the constructor as a source.
+
+        `load_settings` merges the other sources.
+        """
         return (init_settings,)
 
     @property

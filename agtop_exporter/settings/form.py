@@ -10,7 +10,7 @@ class Form:
     """Properties of a setting that its type and its bounds do not contain."""
 
     nouns: tuple[str, ...] = ()
-    """Descriptions for messages: of the value, then of its items, then of the items of an item."""
+    """Nouns for messages: for the value, for an item of the value, for an item of an item."""
     metavar: str = ""  # placeholder of the value in `--help`
     unit: str = ""  # of a number
     separator: str = ""  # separates the items of a list in a variable

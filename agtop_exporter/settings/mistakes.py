@@ -18,7 +18,10 @@ SHOWN_CHARACTERS = 60  # longest value in a message
 SHOWN_BITS = 64  # largest whole number in a message
 
 Spelling = Callable[[str], str]
-"""Returns a setting's name as one source writes it: `interval`, `AGTOP_INTERVAL`, `--interval`."""
+"""A function that returns a setting's name as one source writes it.
+
+For the file, the variables and the flags: `interval`, `AGTOP_INTERVAL`, `--interval`.
+"""
 
 
 def explain(error: ValidationError, spelling: Spelling) -> Iterator[tuple[Keys, str]]:
@@ -56,8 +59,8 @@ def shown(value: object) -> str:
 def expectation(field: FieldInfo, depth: int = 0) -> str:
     """Return a text about the values that a field accepts, such as `a number of seconds`.
 
-    With `depth` 0, the text is about the field's value. With `depth` 1, it is about an item of this
-    value, and so on.
+    If `depth` is 0, the text is about the field's value. If it is 1, the text is about an item of
+    this value, and so on.
     """
     form, kind = Form.of(field), field.annotation
     if form.nouns:

@@ -86,7 +86,10 @@ def _values(settings: Settings) -> dict[str, Any]:
 
 
 def _origins(keys: Keys, origins: Origins) -> tuple[str, ...]:
-    """Return the origins of a value, or of the innermost table around it that has any."""
+    """Return the origins of a value, such as the file.
+
+    If the value itself has none, return the origins of the innermost table around it that has some.
+    """
     known = (origins.of(keys[:end]) for end in range(len(keys), 0, -1))
     return next(filter(None, known), ("default",))
 

@@ -1,4 +1,4 @@
-"""What the keys do: functions from the state of the view to its next state."""
+"""The actions of keys: functions that take the state of the view and return its next state."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 class Scene(msgspec.Struct, frozen=True):
-    """What is shown now: the keys of the list, the length of a text, and what is selected.
+    """What an action needs to know about the present screen.
 
-    `page` is the number of lines of the part that has the keys. `text_lines` is the number of lines
-    of the detail or of the help; None if a list has the keys.
+    `page` is the number of lines of the part that the keys act on. `text_lines` is the number of
+    lines of the detail or of the help; None if the keys act on a list.
     """
 
     keys: tuple[SessionId, ...] = ()
@@ -39,7 +39,7 @@ Action = Callable[..., ViewState]
 
 
 def keys_of(state: ViewState, scene: Scene) -> list[Key]:
-    """Return the keys that do something now."""
+    """Return the keys that have an effect in this state of the view."""
     return [key for key in keys_in(state.context) if _is_enabled(key, state, scene)]
 
 
@@ -91,7 +91,10 @@ def _sort(state: ViewState, _scene: Scene, step: int) -> ViewState:
 
 
 def sort_by(state: ViewState, column: str) -> ViewState:
-    """Return the state sorted by a column; reversed if it is already sorted by this column."""
+    """Return the state in which the list is sorted by a column.
+
+    If it is already sorted by this column, the order is reversed.
+    """
     flipped = not state.flipped if state.sort == column else False
     return replace(state, sort=column, flipped=flipped)
 

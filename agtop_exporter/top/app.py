@@ -1,4 +1,4 @@
-"""`TopApp`: shows a `View` on the terminal, and gives keys, clicks and refreshes to it."""
+"""`TopApp`: shows a `View` on the terminal, and passes keys, clicks and refreshes to it."""
 
 import asyncio
 import contextlib
@@ -59,9 +59,11 @@ class TopApp(App[int], inherit_bindings=False):
         colored: bool = True,
         ascii_only: bool = False,
     ) -> None:
-        """Connect the view with a feed. `make_feed` gets a function that the feed's thread calls.
+        """Connect the view with a feed.
 
-        `clock` returns unix seconds. `keep_hidden` stores the columns that the user has hidden.
+        `make_feed` creates the feed. It takes a function, which the thread of the feed calls after
+        each change. `clock` returns unix seconds. `notices` has the log messages. `keep_hidden`
+        stores the titles of the columns that the user has hidden.
         """
         super().__init__(ansi_color=True)
         self.crash: Exception | None = None
@@ -110,14 +112,20 @@ class TopApp(App[int], inherit_bindings=False):
         self.exit(message.status)
 
     def _handle_exception(self, error: Exception) -> None:
-        """End after an unexpected error. Textual would print it with the values of variables."""
+        """End the application after an unexpected error.
+
+        Textual's own handler is not called, because it prints the values of variables.
+        """
         self.crash = self.crash or error
         self._close_messages_no_wait()
 
     # --- keys -----------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Return whether a key does something now. In the text field, only priority keys do."""
+        """Return whether a key has an effect now.
+
+        While the user types in the text field, only keys with priority have an effect.
+        """
         if action != "press":
             return super().check_action(action, parameters)
         key = KEYS[int(str(parameters[0]))]
@@ -179,7 +187,7 @@ class TopApp(App[int], inherit_bindings=False):
     # --- mouse and terminal ---------------------------------------------------------------------
 
     async def on_canvas_clicked(self, message: Canvas.Clicked) -> None:
-        """Select what was clicked; a click on the selected line opens it."""
+        """Select the line that was clicked. A click on the selected line opens it."""
         if self._field.has_focus:
             self._end_edit()
         if self._view.click(self._clock(), message.x, message.y):
@@ -191,7 +199,7 @@ class TopApp(App[int], inherit_bindings=False):
         self._show()
 
     def on_canvas_scrolled(self, message: Canvas.Scrolled) -> None:
-        """Scroll the part that has the keys."""
+        """Scroll the part of the screen that the keys act on."""
         self._view.scroll(self._clock(), message.direction)
         self._show()
 
@@ -207,7 +215,7 @@ class TopApp(App[int], inherit_bindings=False):
         self._show()
 
     def _show(self, now: float | None = None) -> None:
-        """Draw the screen as it is at a time (unix seconds), or as it is now.
+        """Draw the screen as of `now` (unix seconds); None is the current time.
 
         Only the cells that differ are written.
         """

@@ -41,10 +41,10 @@ SortKey = float | str | None
 class Column(msgspec.Struct, frozen=True):
     """A column: its title, its width in terminal cells, and the functions of its cells.
 
-    If the terminal is too narrow, columns with the highest `rank` leave first, and columns with
-    rank 0 stay. `sort` returns what the rows are sorted by; rows with None come last. The column
-    takes a share of the space that is left, at most `stretch` cells. With `keeps_end`, a text that
-    is too long loses its start.
+    If the terminal is too narrow, the columns with the highest `rank` are removed first; columns
+    with rank 0 always stay. `sort` returns the value by which the rows are sorted; rows with None
+    come last. The column may get `stretch` additional cells if there is space. If `keeps_end` is
+    true, a text that is too long is cut at its start.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""What the middle of the screen shows: the table or text of the place, and the totals behind it."""
+"""The middle of the screen: the table or the text of the chosen place, such as Totals."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -22,9 +22,9 @@ SCAN_RUNS = "The first scan has not ended yet."
 
 
 class Content(msgspec.Struct, frozen=True):
-    """A table, or lines of text in its place. `remark` explains a table without lines.
+    """A table, or lines of text instead of a table. `remark` explains why a table is empty.
 
-    `groups` has the totals of the table of totals.
+    `groups` has the usage by group if the table is that of the totals.
     """
 
     table: Table | None = None
@@ -43,7 +43,7 @@ def content(  # noqa: PLR0913 - what the middle of the screen depends on
     calendar: Calendar,
     notices: Sequence[str],
 ) -> Content:
-    """Return what the place or the overlay of `state` shows in `width` cells."""
+    """Return what the chosen place or overlay of `state` shows in `width` terminal cells."""
     if state.overlay == "help":
         return Content(text=help_lines())
     if state.overlay == "notices":
@@ -113,7 +113,7 @@ def _groups(rows: Rows, by: GroupBy, hours: Span) -> list[Total]:
 
 
 def _remark(rows: Rows | None, state: ViewState, selection: Selection) -> Sequence[str]:
-    """Return why the list of sessions is empty, and what to do."""
+    """Return the reason why the list of sessions is empty, and what the user can do."""
     if rows is None:
         return (SCAN_RUNS,)
     if state.filter_text or state.drilled is not None:

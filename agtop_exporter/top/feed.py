@@ -25,9 +25,10 @@ OpenPipeline = Callable[[], AbstractContextManager[Pipeline]]
 class Feed:
     """A thread that refreshes the pipeline until `stop`. The other thread only reads attributes.
 
-    `rows` has the result of the latest refresh, `progress` that of the first scan as (bytes read,
-    all bytes, seconds), and `failure` the reason if the latest refresh failed. `paused` and
-    `wants_usage` (of all hours, for the totals) may be set.
+    `rows` has the result of the latest refresh. `progress` is the progress of the first scan as
+    (bytes read, all bytes, seconds), or None. `failure` is the reason if the latest refresh failed.
+    The other thread may set two attributes: `paused`, and `wants_usage` if the totals need the
+    usage of all hours.
     """
 
     def __init__(  # noqa: PLR0913 - the edges of the thread
@@ -40,11 +41,13 @@ class Feed:
         delay_seconds: float,
         changed: Callable[[], None],
     ) -> None:
-        """Prepare the thread. `changed` is called in it when an attribute has changed.
+        """Set the parameters. `start` starts the thread.
 
-        `clock` returns the time in unix seconds. The thread opens the pipeline itself, because a
-        SQLite database belongs to one thread. `open_writer` opens a pipeline that stores what it
-        reads. It is used for the first scan only, because a daemon that starts must not wait.
+        `clock` returns the time in unix seconds. The thread calls `changed` after it has changed an
+        attribute. It opens the pipeline itself, because a SQLite connection belongs to one thread.
+        `open_pipeline` opens a pipeline that only reads the ledger, and `open_writer` one that
+        stores what it reads. `open_writer` is used for the first scan only, so that a daemon that
+        starts need not wait for the lock. `delay_seconds` is the time between two refreshes.
         """
         self.rows: Rows | None = None
         self.progress: tuple[int, int, float] | None = None
@@ -99,7 +102,7 @@ class Feed:
         _collect_again()
 
     def _scan_once(self) -> None:
-        """Show what the ledger has, then read the transcripts and store what is new."""
+        """Show the content of the ledger, then read the transcripts and store the new records."""
         opens, self._open_writer = self._open_writer, None
         if opens is not None:
             with opens() as pipeline:
@@ -112,7 +115,7 @@ class Feed:
             self._refresh(pipeline, read=False)
 
     def _follow(self, pipeline: Pipeline) -> None:
-        """Refresh until the ledger has grown so much that it must be opened again."""
+        """Refresh until the ledger file has grown so much that it must be opened again."""
         size_bytes = pipeline.ledger.size_bytes()
         self._show_stored(pipeline)
         while not self._is_stopping and pipeline.ledger.size_bytes() < size_bytes + REOPEN_BYTES:
@@ -166,12 +169,16 @@ class Feed:
         self._changed()
 
     def _counted(self, now: float) -> tuple[object, ...]:
-        """Return a value that changes when usage was counted, and with the day."""
+        """Return a value that differs after usage was counted, and on another day."""
         last = self._history.total.samples[-1]
         return self._calendar.last_days(now, 1), last and (last.tokens, last.cost)
 
     def _used_today(self, pipeline: Pipeline, now: float) -> UsageSum:
-        """Return the usage since midnight. The ledger is read only if something was counted."""
+        """Return the usage since midnight.
+
+        The ledger is read again only if usage has been counted since the last call, or if a new day
+        has begun. Otherwise the result of the last call is returned.
+        """
         made_from = self._counted(now)
         if self._today is None or self._today[0] != made_from:
             hours = self._calendar.last_days(now, 1)
@@ -196,7 +203,10 @@ class Feed:
         self._changed()
 
     def _wait(self, seconds: float) -> None:
-        """Wait for the next refresh. A request comes earlier, but not within SHORTEST_SECONDS."""
+        """Wait for the time of the next refresh, or for a request of a refresh.
+
+        Two refreshes are at least SHORTEST_SECONDS apart.
+        """
         _collect_again()
         began = perf_counter()
         self._wake.wait(None if self.paused else seconds)

@@ -3,8 +3,8 @@
     webshop !codex state:wait age<1h
 
 `word` occurs in the project, title, agent, model, id, path, branch, plan, pid or state. `!` before
-a term negates it. `name:text` looks into one of these places only. `name>number` and `name<number`
-compare.
+a term negates it. `name:text` searches only one of these values. `name>number` and `name<number`
+compare a number of the session, such as its cost.
 """
 
 import re
@@ -16,13 +16,16 @@ from agtop_exporter.top.rows import Row
 from agtop_exporter.top.spans import STATE_SIGNS
 
 Matches = Callable[[Row, float], bool]
-"""Returns whether a row fits one term at a time (unix seconds)."""
+"""A function that returns whether a row matches one term at a time (unix seconds)."""
 Filter = Callable[[list[Row], float], list[Row]]
-"""Returns the rows that fit all terms at a time (unix seconds), in the same order."""
+"""A function that returns the rows that match all terms at a time (unix seconds).
+
+The rows keep their order.
+"""
 
 
 class FilterError(ValueError):
-    """A filter cannot be understood. The message says why, in a few words."""
+    """A filter is not valid. The message is the reason in a few words."""
 
 
 def _state(row: Row) -> str:
@@ -48,7 +51,7 @@ TEXTS: Mapping[str, Callable[[Row], str]] = {
     "pid": lambda row: str(row.pid or ""),
     "state": _state,
 }
-"""The places in which a word is looked for, by the name that selects one."""
+"""The values of a session in which words are searched, by the name used in a filter."""
 
 
 def _context(row: Row, _now: float) -> float | None:
@@ -76,7 +79,10 @@ NUMBERS: Mapping[str, Callable[[Row, float], float | None]] = {
     "tokens": lambda row, _now: row.session.tree.tokens.total if row.session else None,
     "age": _age,
 }
-"""The figures that can be compared. None, an unknown figure, fits no comparison."""
+"""The numbers of a session that can be compared, by the name used in a filter.
+
+If a number is unknown (None), no comparison matches.
+"""
 
 UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "%": 1.0}
 AGES = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -85,15 +91,15 @@ AMOUNT = re.compile(r"(\d+(?:\.\d+)?|\.\d+)([a-z%]?)", re.ASCII)
 
 
 def text_of(row: Row) -> str:
-    """Return the texts of all places in lower case, one in each line."""
+    """Return the values of TEXTS for a row in lower case, one in each line."""
     return "\n".join(place(row) for place in TEXTS.values()).lower()
 
 
 class Texts:
-    """Remembers the text of each session until the session changes."""
+    """Stores the text of each session in which words are searched, until the session changes."""
 
     def __init__(self) -> None:
-        """Remember nothing yet."""
+        """Start without stored texts."""
         self._known: dict[SessionId, tuple[Session, str]] = {}
 
     def of(self, row: Row) -> str:

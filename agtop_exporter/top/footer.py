@@ -1,4 +1,4 @@
-"""The last line: how many sessions are shown, the filter, and the keys that do something now."""
+"""The last line: the number of sessions shown, the filter, and the keys that have an effect."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ def footer(
 
 
 def _matches(selection: Selection, error: str) -> list[Span]:
-    """Return how many sessions are shown, and why the filter is not valid."""
+    """Return the number of sessions shown, and the reason why the filter is not valid."""
     every = selection.shown + selection.hidden
     reason = [(f" {error}", "high")] if error else []
     return [(f"{selection.shown} of {every}", "bold"), *reason]

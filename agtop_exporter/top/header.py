@@ -51,7 +51,7 @@ def first_line(rows: Rows | None, look: Look, width: int, notes: Sequence[Span])
 
 
 def graph_line(total: Ring, look: Look, width: int) -> Line:
-    """Return CPU, memory and tokens per minute of all sessions as graphs."""
+    """Return graphs of the CPU usage, memory and tokens per minute of all sessions."""
     cells = min(GRAPH_CELLS, max(8, (width - 60) // 3))
     last = next((sample for sample in reversed(total.samples) if sample), None)
     cpu = last.cpu_percent if last else None
@@ -73,7 +73,7 @@ def graph_line(total: Ring, look: Look, width: int) -> Line:
 def header(
     rows: Rows | None, look: Look, width: int, *, graphs: bool, notes: Sequence[Span] = ()
 ) -> list[Line]:
-    """Return the two lines above the list. With `graphs`, they are three."""
+    """Return the lines above the list: two lines, or three if `graphs` is true."""
     limits = rows.frame.snapshot.rate_limits if rows else ()
     lines = [first_line(rows, look, width, notes), limits_line(limits, look, width)]
     if graphs:

@@ -17,7 +17,7 @@ SessionId = tuple[str, str]
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The figures of a session, or of all sessions, at one time (unix seconds)."""
+    """The values of a session, or the sums of all sessions, at one time (unix seconds)."""
 
     at: float
     tokens: int
@@ -28,7 +28,7 @@ class Sample(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Ring(msgspec.Struct, frozen=True):
-    """At most SAMPLES_MAX samples, the latest last. None: a refresh failed at that time."""
+    """At most SAMPLES_MAX samples, the latest last. An item is None if the refresh failed."""
 
     samples: tuple[Sample | None, ...] = ()
 
@@ -38,7 +38,7 @@ class Ring(msgspec.Struct, frozen=True):
 
     @property
     def tokens_per_minute(self) -> float | None:
-        """The tokens of the last RATE_SECONDS by time; None before two samples exist."""
+        """The tokens per minute in the last RATE_SECONDS; None if there are not two samples."""
         first = last = None
         for sample in reversed(self.samples):
             if sample is None:
@@ -53,7 +53,7 @@ class Ring(msgspec.Struct, frozen=True):
 
     @property
     def usd_per_hour(self) -> float | None:
-        """The cost of all samples by time, in US dollars; None before two samples exist."""
+        """The cost per hour of all samples in US dollars; None if there are not two samples."""
         known = [sample for sample in self.samples if sample is not None]
         if not known or known[-1].at - known[0].at < SHORTEST_SECONDS:
             return None
@@ -61,7 +61,7 @@ class Ring(msgspec.Struct, frozen=True):
         return spent * SECONDS_PER_HOUR / (known[-1].at - known[0].at)
 
     def token_rates(self) -> list[float | None]:
-        """Return the tokens per minute between each two samples."""
+        """Return the tokens per minute between each sample and the next."""
         pairs = zip(self.samples, self.samples[1:], strict=False)
         return [_tokens_rate(first, second) for first, second in pairs]
 
@@ -90,9 +90,10 @@ class History:
         self.total = NO_SAMPLES
 
     def add(self, snapshot: Snapshot, *, rated: bool) -> None:
-        """Add a snapshot. Without `rated`, its CPU and disk rates cover too short a time.
+        """Add the samples of a snapshot. If `rated` is false, the CPU and disk rates are left out.
 
-        Closed sessions are forgotten, so the memory depends on the open sessions only.
+        Pass false if the rates cover too short a time. Samples of closed sessions are deleted, so
+        that memory does not grow with the number of closed sessions.
         """
         at = snapshot.generated_at
         opened = [

@@ -16,11 +16,11 @@ WITH_DETAIL: tuple[Context, ...] = ("sessions", "detail")
 
 
 class Key(msgspec.Struct, frozen=True):
-    """One or several keys that do the same, and the contexts in which they do it.
+    """One or several keys with the same action, and the contexts in which they have it.
 
-    `keys` has Textual's names. `shown` is how the help writes them, and `short` how the footer
-    writes them; without `short`, the footer leaves them out. With `priority`, the key also works in
-    a text field.
+    `keys` has Textual's names of the keys. `shown` is the text in the help, and `short` the text in
+    the footer; if `short` is empty, the footer does not show the keys. If `priority` is true, the
+    keys also work in a text field.
     """
 
     keys: str
@@ -89,7 +89,11 @@ KEYS = (
     Key("q", "leave", (), "quit", EVERYWHERE, "q", "q quit"),
     Key("f10,ctrl+c,ctrl+q", "leave", (), "quit", EVERYWHERE, "F10 Ctrl-C Ctrl-Q", priority=True),
 )
-"""All keys. A later key with the same name acts in the contexts that the earlier one leaves out."""
+"""All keys.
+
+If two entries have the same key, the later entry is for the contexts that the earlier one does not
+have.
+"""
 
 
 def keys_in(context: Context) -> list[Key]:
@@ -127,7 +131,11 @@ SHOWN_CELLS = 18
 
 
 def help_lines() -> list[Line]:
-    """Return all keys with what they do, and where. Then the filter's language and the mouse."""
+    """Return the lines of the help.
+
+    They explain all keys with their actions and contexts, the language of the filter, and the
+    mouse.
+    """
     lines = [_help_line("1 to 6", "tab of the detail", "")]
     for key in KEYS:
         if key.action != "choose_tab":

@@ -26,7 +26,10 @@ def until(seconds: float) -> str:
 
 
 def in_order(limits: Iterable[RateLimit]) -> list[RateLimit]:
-    """Return the limits by agent and account, the shortest window of each account first."""
+    """Return the limits sorted by agent and account.
+
+    Of each account, the shortest window comes first.
+    """
 
     def place(one: RateLimit) -> tuple[str, str, float, str]:
         return one.agent, one.account, one.window_seconds or DAY * 365, one.window
@@ -35,34 +38,40 @@ def in_order(limits: Iterable[RateLimit]) -> list[RateLimit]:
 
 
 def whose(limit: RateLimit, look: Look) -> str:
-    """Return the agent of a limit, and its account if it is not the usual one."""
+    """Return the agent of a limit, and its account if it is not the default account."""
     account = f" {look.private(limit.account)}" if limit.account else ""
     return f"{visible(limit.agent)}{account}"
 
 
 def used(limit: RateLimit, look: Look) -> str:
-    """Return the used share, `reset` if the window is over, or `-` if it is unknown."""
+    """Return the used share; `reset` if the window has ended, or `-` if the share is unknown."""
     if limit.is_over(look.now):
         return "reset"
     return UNKNOWN if limit.used_ratio is None else f"{limit.used_ratio:.0%}"
 
 
 def bar_of(limit: RateLimit, look: Look, width: int) -> Line:
-    """Return the bar of a limit; spaces if the share is unknown or of an earlier window."""
+    """Return a bar that shows how much of a rate limit is used.
+
+    The bar is blank if the used share is unknown, or if the window of the limit has ended.
+    """
     if limit.is_over(look.now) or limit.used_ratio is None:
         return ((" " * (width + 1), ""),)
     return bar(limit.used_ratio, width, ascii_only=look.ascii_only)
 
 
 def resets(limit: RateLimit, look: Look) -> str:
-    """Return the time until the window ends, or `-`."""
+    """Return the time until the window ends; `-` if it is unknown or the window has ended."""
     if limit.resets_at is None or limit.is_over(look.now):
         return UNKNOWN
     return until(limit.resets_at - look.now)
 
 
 def projected(limit: RateLimit, look: Look) -> str:
-    """Return the share that will be used at the reset at the mean rate so far, or `-`."""
+    """Return the share that will be used when the window ends, if the mean rate stays the same.
+
+    The result is `-` if it is unknown or the window has ended.
+    """
     ratio = limit.projected_ratio
     return UNKNOWN if ratio is None or limit.is_over(look.now) else f"{ratio:.0%}"
 
@@ -109,7 +118,7 @@ HEADINGS = (
 
 
 def limits_table(limits: Sequence[RateLimit], look: Look) -> Table:
-    """Return every window of every agent."""
+    """Return a table with every rate-limit window of every agent."""
     rows: list[tuple[SessionId, list[Span]]] = []
     for limit in in_order(limits):
         high = is_high(limit, look)

@@ -1,4 +1,4 @@
-"""Lays out rows in columns: which columns fit, and the lines of the header and of each row."""
+"""Arranges rows in columns that fit the terminal, and returns the header and the lines."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal
@@ -16,11 +16,11 @@ GUTTER = 2  # a mark of the selected row, and a mark of a live process
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A header line, and any number of lines that are made when they are needed.
+    """A header line, and lines that are created when they are needed.
 
-    `keys` identifies the lines, so the cursor can follow its line. `line` returns a line by its
-    number. Its first cell is empty: it is the place of the mark of the selected line. `starts` has
-    the first cell and the name of each column.
+    `keys` has a key for each line, so that the cursor can follow its line when the order changes.
+    `line` returns the line with a number. The first cell of a line is empty, because the mark of
+    the selected line is drawn there. `starts` has the first cell and the name of each column.
     """
 
     header: Line
@@ -39,7 +39,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """A column with the width that it gets."""
+    """A column and the width that it has on the screen."""
 
     column: Column
     width: int
@@ -81,7 +81,11 @@ def sessions_table(  # noqa: PLR0913 - what the list depends on
     flipped: bool,
     hidden: Collection[str] = (),
 ) -> Table:
-    """Return the list of sessions. `keys` are those of the rows."""
+    """Return the list of sessions. `keys` are the keys of `rows` in the same order.
+
+    `sorted_by` is the name of the column by which the list is sorted, in reverse order if
+    `flipped`. `hidden` has the titles of hidden columns.
+    """
     placed = fitting(width, hidden)
     header: list[Span] = [(" " * GUTTER, "")]
     starts, cell = [], GUTTER

@@ -1,4 +1,4 @@
-"""How values are shown: `Look`, and the formats that several parts of the view use."""
+"""`Look`: how values are shown. Also the formats that several parts of the view use."""
 
 import re
 from datetime import tzinfo
@@ -21,7 +21,8 @@ DATED = re.compile(r"-\d{8}$", re.ASCII)
 class Look(msgspec.Struct, frozen=True):
     """How values are shown. `now` is in unix seconds; the default time zone is the machine's.
 
-    `rated` is False before CPU and disk rates are known. `masked` hides titles, paths and projects.
+    `rated` is false as long as CPU and disk rates are unknown. If `masked` is true, titles, paths
+    and projects are hidden.
     """
 
     now: float
@@ -32,7 +33,7 @@ class Look(msgspec.Struct, frozen=True):
     rated: bool = True
 
     def private(self, text: str) -> str:
-        """Return a title, path or project, or the mask in its place."""
+        """Return a title, path or project, or the mask if such texts are hidden."""
         if self.masked:
             return ASCII_MASK if self.ascii_only else MASK
         return visible(text)
@@ -43,12 +44,12 @@ class Look(msgspec.Struct, frozen=True):
         return f"{moment:{form}}" if moment else UNKNOWN
 
     def since(self, time: float | None) -> str:
-        """Return the time that has passed, such as `5m`; `-` if it is unknown."""
+        """Return the time from `time` until now, such as `5m`; `-` if it is unknown."""
         return UNKNOWN if time is None else age(self.now - time)
 
 
 def short(number: float) -> str:
-    """Return a rate like `compact`, without the decimal of large numbers: 6.1k, 123k."""
+    """Return a rate as text, like `compact`, but large numbers have no decimal: 6.1k, 123k."""
     text = compact(number)
     return f"{text[:-3]}{text[-1]}" if len(text) > len("12.3k") else text
 
@@ -59,17 +60,17 @@ def pending(look: Look) -> str:
 
 
 def percent(value: float) -> str:
-    """Return a CPU usage in percent of one core: 7.2%, 128%."""
+    """Return a CPU usage in percent of one core as text: `7.2%`, `128%`."""
     return f"{value:.0f}%" if value >= 99.95 else f"{value:.1f}%"  # noqa: PLR2004 - rounds to 100.0
 
 
 def per_second(value: float) -> str:
-    """Return a number of bytes per second."""
+    """Return a number of bytes per second as text."""
     return f"{compact(max(0, value))}/s"
 
 
 def model_name(model: str | None) -> str | None:
-    """Return the name of a model without its date: `claude-sonnet-4-5-20250929`."""
+    """Return the name of a model without a date at its end, such as `-20250929`."""
     return None if model is None else DATED.sub("", model)
 
 

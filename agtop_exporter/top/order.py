@@ -21,7 +21,7 @@ def midnight(now: float, timezone: tzinfo | None) -> float:
 
 
 def in_scope(rows: Rows, scope: Scope, today: float) -> list[Row]:
-    """Return the rows of a scope, the latest activity first.
+    """Return the rows of a scope, such as `live+today`. The latest activity comes first.
 
     `today` is the start of the user's day in unix seconds.
     """
@@ -33,9 +33,10 @@ def in_scope(rows: Rows, scope: Scope, today: float) -> list[Row]:
 
 
 def sort(rows: Sequence[Row], column: str, *, flipped: bool) -> list[Row]:
-    """Return the rows sorted by a column, or by `attention`: who needs the user comes first.
+    """Return the rows sorted by a column; reversed if `flipped`.
 
-    Rows with equal values keep their order. Rows without a value come last.
+    The column `attention` sorts by urgency: sessions that need the user come first. Rows with equal
+    values keep their order. Rows without a value come last.
     """
     if column == ATTENTION:
         return sorted(rows, key=_urgency, reverse=flipped)
@@ -57,6 +58,9 @@ def _urgency(row: Row) -> int:
 
 
 def in_earlier_order(rows: Sequence[Row], earlier: Sequence[SessionId]) -> list[Row]:
-    """Return the rows in an earlier order of their keys. New rows come last."""
+    """Return the rows in the order of the keys `earlier`.
+
+    Rows whose key is not in `earlier` come last.
+    """
     places = {key: place for place, key in enumerate(earlier)}
     return sorted(rows, key=lambda row: places.get(row.key, len(places)))

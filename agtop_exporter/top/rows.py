@@ -23,13 +23,13 @@ SETTLED_SECONDS = 60.0  # age below which activity counts as equal
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """What one refresh has found. The view reads nothing else.
+    """The result of one refresh. The view uses no other data.
 
     `rings` has the samples of the open sessions, and `total` those of all sessions. `today` is the
-    usage since midnight, and `usage` that of all hours, which is read when the totals are shown.
-    Without `rated`, the CPU and disk rates cover too short a time. Without `complete`, the snapshot
-    has only what the ledger knew before the first scan. `delay_seconds` is the time to the next
-    refresh.
+    usage since midnight. `usage` is the usage of all hours, which is read while the totals are
+    shown. `rated` is false if the CPU and disk rates cover too short a time. `complete` is false if
+    the snapshot has only the content of the ledger, before the first scan. `delay_seconds` is the
+    time to the next refresh.
     """
 
     snapshot: Snapshot
@@ -71,7 +71,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def pid(self) -> int | None:
-        """The process of the row; None if it has none."""
+        """The id of the process of the row; None if it has no process."""
         if self.session is None:
             return self.processes.processes[0].pid if self.processes else None
         process = self.session.process
@@ -100,11 +100,11 @@ class Rows:
     """The rows of one frame. Each part is computed once, when it is first needed."""
 
     def __init__(self, frame: Frame) -> None:
-        """Compute nothing yet."""
+        """Store the frame. Nothing is computed yet."""
         self.frame = frame
 
     def prepare(self) -> None:
-        """Compute the parts that every screen needs, in the thread that calls this."""
+        """Compute the parts that every screen needs, so that the other thread need not do it."""
         _ = self.top, self.open, self.states
 
     @cached_property

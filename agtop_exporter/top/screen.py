@@ -15,7 +15,7 @@ MARK = "▌"
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """The content of a screen. `remark` is shown in place of a list without lines."""
+    """The lines of all parts of a screen. If the list is empty, `remark` is shown in its place."""
 
     header: Sequence[Line]
     table: Table | None
@@ -76,7 +76,7 @@ def _body(parts: Parts, box: Box) -> list[Line]:
 
 
 def _selected(line: Line, width: int, *, strong: bool) -> Line:
-    """Return the line of the cursor: with a mark, and reversed if the list has the keys.
+    """Return the line of the cursor, with a mark. It is reversed if the keys act on the list.
 
     Bars and graphs are not reversed, because they would show the opposite of their value.
     """
@@ -112,7 +112,7 @@ def tabs_line(chosen: int, width: int, *, focused: bool) -> Line:
 
 
 def tab_at(cell: int) -> int | None:
-    """Return the number of the tab at a cell of the line of tabs; None beside them."""
+    """Return the number of the tab at a cell of the line of tabs; None if there is no tab."""
     start = 1
     for number, tab in enumerate(TABS):
         end = start + len(f"[{number + 1} {tab.title}]")

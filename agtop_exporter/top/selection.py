@@ -1,4 +1,4 @@
-"""Selects, sorts and unfolds the rows of the list. Keeps the result until its inputs change."""
+"""Selects, sorts and unfolds the rows of the list. The result is stored until its inputs change."""
 
 from collections.abc import Collection, Sequence
 from datetime import tzinfo
@@ -14,7 +14,10 @@ from agtop_exporter.top.view_state import ViewState
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """The rows that are shown, unfolded, their keys, and the numbers of top-level rows."""
+    """The rows that are shown and their keys. Rows of unfolded subagents are included.
+
+    `shown` and `hidden` are the numbers of top-level rows that are shown and not shown.
+    """
 
     rows: Sequence[Row] = ()
     keys: tuple[SessionId, ...] = ()
@@ -23,7 +26,7 @@ class Selection(msgspec.Struct, frozen=True):
 
 
 class Selector:
-    """Remembers the last selection. Its order can be held while the user moves the cursor."""
+    """Stores the last selection. Its order can be kept while the user moves the cursor."""
 
     def __init__(self, timezone: tzinfo | None) -> None:
         """Start with no rows. Days start at midnight in `timezone`; None is the machine's."""

@@ -15,12 +15,16 @@ NEARLY_FULL = 0.85  # share from which a bar is marked
 MASK, ASCII_MASK = "•••••", "*****"
 BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
 UNSURE = frozenset("\ufe0e\ufe0f\u20e3\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
-"""Variation selectors, the keycap and the skin tones."""
+"""Characters that change the look of the character before them.
+
+They are variation selectors, the keycap and the skin tones. Terminals disagree on the width of the
+result.
+"""
 PENDING, ASCII_PENDING = "…", "~"
 
 
 class StateSign(msgspec.Struct, frozen=True):
-    """How a state is shown: a glyph, the glyph without UTF-8, a word and a style."""
+    """The signs of a state: a glyph, the glyph without UTF-8, a word and a style."""
 
     glyph: str
     ascii: str
@@ -56,7 +60,10 @@ def cells(text: str) -> int:
 
 
 def cut(text: str, width: int, *, left: bool = False, ellipsis: str = PENDING) -> str:
-    """Return the text in at most `width` terminal cells. With `left`, its end is kept."""
+    """Return the text cut to at most `width` terminal cells.
+
+    If `left` is true, the start of the text is removed, else the end.
+    """
     if cells(text) <= width:
         return text
     if width <= 0:
@@ -101,14 +108,17 @@ def clipped(line: Iterable[Span], width: int) -> Line:
 
 
 def ends(left: Iterable[Span], right: Iterable[Span], width: int) -> Line:
-    """Return one line of `width` cells with a text at each end. The left text is cut first."""
+    """Return one line of `width` cells, with a text at each end.
+
+    If there is not enough space, the left text is cut first.
+    """
     right = tuple(right)
     left = clipped(left, max(0, width - width_of(right) - 1))
     return (*left, (" " * max(0, width - width_of(left) - width_of(right)), ""), *right)
 
 
 def bar(ratio: float, width: int, *, ascii_only: bool) -> Line:
-    """Return a bar of `width` cells, and a `!` behind it from NEARLY_FULL on."""
+    """Return a bar of `width` cells, followed by `!` if `ratio` is at least NEARLY_FULL."""
     full = min(width, max(0, round(ratio * width)))
     done, rest = ("#", "-") if ascii_only else ("█", "░")
     high = ratio >= NEARLY_FULL
@@ -120,10 +130,10 @@ def bar(ratio: float, width: int, *, ascii_only: bool) -> Line:
 
 
 def sparkline(values: Sequence[float | None], width: int, *, ascii_only: bool) -> str:
-    """Return the last values as one character each; an unknown value is a space.
+    """Return a graph of the last values, with one character for each value.
 
-    The values are scaled to the largest of them. If there are more values than `width`, each
-    character shows the mean of several.
+    An unknown value is a space. The values are scaled to the largest of them. If there are more
+    values than `width`, each character shows the mean of several values.
     """
     blocks = ASCII_BLOCKS if ascii_only else BLOCKS
     size = max(1, -(-len(values) // width))

@@ -51,7 +51,11 @@ class Palette:
     """Turns lines of spans into strips of Textual."""
 
     def __init__(self, *, colored: bool, ascii_only: bool) -> None:
-        """Use colors or not, and only ASCII characters or all."""
+        """Set the characters and the colors.
+
+        If `colored` is false, no colors are used. If `ascii_only` is true, only ASCII characters
+        are used.
+        """
         self._known = dict(COLORED if colored else PLAIN)
         self._ascii_only = ascii_only
 

@@ -33,8 +33,8 @@ def span_of(range_: Range, now: float, calendar: Calendar) -> Span:
 def condensed(usage: Iterable[HourlyUsage], calendar: Calendar, now: float) -> list[HourlyUsage]:
     """Return the usage with one value for each day, top-level session, project and model.
 
-    The usage of the day of `now` (unix seconds) stays by hour. A value has the first hour of its
-    day, and no branch. Each range has the same sum as before.
+    The usage of the day of `now` (unix seconds) stays by hour. A value of an earlier day has the
+    first hour of this day, and no branch. The sum of each range of days stays the same.
     """
     today = calendar.last_days(now, 1)
 
@@ -59,17 +59,20 @@ def total_of(usage: Iterable[HourlyUsage]) -> UsageSum:
 
 
 def dollars(usage: UsageSum, decimals: int = 2) -> str:
-    """Return the list price with the marks of the table: `?` unknown, `*` a part is unknown."""
+    """Return the list price as text: `?` if it is unknown.
+
+    `*` means that the price of a part is unknown.
+    """
     if not usage.cost_known:
         return "?"
     return f"{usage.cost / PICODOLLARS_PER_USD:.{decimals}f}{'*' if usage.unpriced_tokens else ''}"
 
 
 class Total(msgspec.Struct, frozen=True):
-    """The usage of one group: its name, its sum, the share of the cost, and its top-level sessions.
+    """The usage of one group: its name, its sum, its share of all cost, and its top-level sessions.
 
-    The `cost` of `bill` is the billed amount. `by_time` has the tokens of each part of the range,
-    the oldest part first.
+    `bill` is the usage that is billed, with the billed amount as its `cost`. `by_time` has the
+    tokens of each part of the range, the oldest part first.
     """
 
     name: str
@@ -115,7 +118,7 @@ def totals(
 
 
 def total_of_bills(usage: Iterable[HourlyUsage], covered: Collection[str]) -> UsageSum:
-    """Return the sum of the usage that is billed, with the billed amount as its cost."""
+    """Return the sum of the billed usage. The cost of the sum is the billed amount."""
     total = total_of(one for one in usage if one.agent not in covered)
     return msgspec.structs.replace(total, cost=max(0, total.cost + total.billed_difference))
 

@@ -1,4 +1,4 @@
-"""`View`: what the user has chosen, and the screen that follows from it. No I/O, no clock."""
+"""`View`: the choices of the user, and the screen that shows them. No I/O, no clock."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,18 +34,19 @@ NEVER = float("-inf")
 
 
 class View:
-    """The state of the view. Nothing here waits.
+    """The state of the view. No method waits or performs I/O.
 
     `receive` takes the rows of a refresh, `act` performs the action of a key, and `lines` returns
-    the screen. The attributes `size`, `progress`, `failure` and `notices` are set from outside.
+    the screen. The application sets the attributes `size`, `progress`, `failure` and `notices`.
     """
 
     def __init__(
         self, look: Look, *, calendar: Calendar, hidden: frozenset[str] = frozenset()
     ) -> None:
-        """Start without rows. `look` says how values are shown; its time is replaced.
+        """Start without rows.
 
-        `hidden` has the titles of the columns that the user has hidden before.
+        `look` defines how values are shown; its time is replaced by the time of each call. `hidden`
+        has the titles of the columns that the user has hidden before.
         """
         self.state = ViewState(hidden=hidden)
         self.rows: Rows | None = None
@@ -72,7 +73,7 @@ class View:
         self.rows, self.failure, self.progress = rows, "", None
 
     def active_keys(self) -> list[Key]:
-        """Return the keys that do something now."""
+        """Return the keys that have an effect now."""
         return keys_of(self.state, self._scene())
 
     def act(self, now: float, name: str, *arguments: Any) -> None:  # noqa: ANN401 - see ACTIONS
@@ -85,7 +86,10 @@ class View:
         self._settle(now)
 
     def filter(self, now: float, text: str) -> None:
-        """Filter the sessions. A text that is not valid is marked, and the last valid one stays."""
+        """Filter the sessions by `text`.
+
+        If the text is not a valid filter, it is marked, and the last valid filter stays in use.
+        """
         self.state = replace(self.state, filter_text=text)
         try:
             self._fits, self.filter_error = parse(text, self._texts.of), ""
@@ -94,12 +98,15 @@ class View:
         self._settle(now)
 
     def edit(self, now: float, *, editing: bool) -> None:
-        """Note whether the text field of the filter is open."""
+        """Store whether the text field of the filter is open."""
         self.state = replace(self.state, editing=editing)
         self._settle(now)
 
     def click(self, now: float, x: int, y: int) -> bool:
-        """Handle a click on a cell. Return whether it was on the line that was selected before."""
+        """Handle a click on a cell.
+
+        Return whether the cell is on the line that was already selected.
+        """
         place, scene = self._layout(), self._scene()
         if place.detail and place.detail.has(x, y):
             tab = tab_at(x - place.detail.x) if y == place.detail.y else None
@@ -189,7 +196,7 @@ class View:
     # --- what is shown --------------------------------------------------------------------------
 
     def _settle(self, now: float) -> None:
-        """Compute what is shown, and put the cursors and the scrolling inside it."""
+        """Compute what is shown, and move the cursors and the scrolling into its limits."""
         if self._settled == self._shown_from(now):
             return
         held = now - self._moved_at < HOLD_SECONDS

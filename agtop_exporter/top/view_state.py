@@ -27,10 +27,11 @@ class Cursor(msgspec.Struct, frozen=True):
     top: int = 0
 
     def settled(self, keys: Sequence[SessionId], height: int, *, pinned: bool = False) -> Self:
-        """Return the cursor on the line with its key, or on the nearest line, and in sight.
+        """Return the cursor on the line with its key, or else on the nearest line.
 
-        A cursor on the first line stays there, so that the list does not scroll away from its
-        start. If it is `pinned`, it follows its key too.
+        The list is scrolled so that the line is visible. A cursor on the first line stays on the
+        first line, so that the list does not scroll away from its start. If `pinned` is true, a
+        cursor on the first line follows its key too.
         """
         if not keys:
             return type(self)()
@@ -41,7 +42,7 @@ class Cursor(msgspec.Struct, frozen=True):
         return type(self)(keys[index], index, max(top, index - height + 1, 0))
 
     def moved(self, by: int, keys: Sequence[SessionId]) -> Self:
-        """Return the cursor some lines further, at most on the first or the last line."""
+        """Return the cursor moved by `by` lines, but not beyond the first or the last line."""
         if not keys:
             return type(self)()
         index = min(len(keys) - 1, max(0, self.index + by))
@@ -54,9 +55,10 @@ START = Cursor()
 class ViewState(msgspec.Struct, frozen=True):
     """All choices of the user.
 
-    `cursors` has the cursor of each list, and `scroll` the first line of the detail, of the help
-    and of the notices. `detail` is whether the panel is open on a large terminal, `focused`
-    whether the keys go to the detail, and `zoomed` whether it fills the screen.
+    `cursors` has the cursor of each list. `scroll` is the first visible line of the detail, of the
+    help or of the notices. `detail` is true if the panel with the detail is open on a large
+    terminal. `focused` is true if the keys act on the detail, and `zoomed` if the detail fills the
+    screen.
     """
 
     place: Place = "sessions"
@@ -83,7 +85,7 @@ class ViewState(msgspec.Struct, frozen=True):
 
     @property
     def context(self) -> Context:
-        """What the keys act on."""
+        """The part of the view that the keys act on."""
         if self.overlay:
             return self.overlay
         return "detail" if self.focused else self.place
@@ -108,7 +110,7 @@ class Box(msgspec.Struct, frozen=True):
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """Where the parts are: the header, the list with its own header line, and the detail."""
+    """The positions of the parts: the header, the list with its own header line, and the detail."""
 
     width: int
     height: int
@@ -119,7 +121,7 @@ class Layout(msgspec.Struct, frozen=True):
 
 
 def layout(state: ViewState, width: int, height: int) -> Layout:
-    """Return where the parts are on a terminal of this size."""
+    """Return the positions of the parts on a terminal of this size."""
     small = width < MEDIUM_WIDTH or height < MEDIUM_HEIGHT
     header = 2 if small else 3
     space = Box(0, header, width, height - header - 1)

@@ -234,10 +234,10 @@ class ConversationParser(DatabaseParser[ConversationState]):
         )
 
     def _add_unclaimed(self, row: StepRow, step: Step, session: SessionUpdate) -> None:
-        """Add the usage in a step if the step's response is not in the database yet.
+        """Add the usage in a step if the row of the step's response is not in the database yet.
 
         The usage is added under the id of the response, so the response is not counted again when
-        its own row appears. Two conditions must hold: the index of the step is larger than all step
+        its row appears. Two conditions must hold: the index of the step is larger than all step
         indexes in the known responses, and the name of the model is known.
         """
         state, tokens = self.state, step.tokens or NO_TOKENS

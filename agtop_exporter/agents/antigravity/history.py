@@ -35,10 +35,10 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 
 
 def place(conversation: Path) -> Place:
-    """Return the working directory and the start of a conversation, according to the history file.
+    """Return the working directory and the start of a conversation, as in the history file.
 
-    `conversation` is the path of the conversation file. Both values are empty if the history file
-    does not list the conversation.
+    `conversation` is the path of the conversation file. If the history file does not list the
+    conversation, the directory is "" and the start is 0.
     """
     history = conversation.parent.parent / NAME
     try:

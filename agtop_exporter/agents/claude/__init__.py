@@ -75,7 +75,7 @@ account = partial(account_of, default=FOLDER)
 
 
 def live_registry(home: Path, environment: Environment) -> RegistryReading:
-    """Return the live processes according to the files that Claude Code itself writes.
+    """Return the live processes that Claude Code lists in its own files.
 
     Never raises OSError.
     """

@@ -1,4 +1,4 @@
-"""The parts that Claude Code shares with the programs that were made from it.
+"""The code for Claude Code and for the programs that were made from it.
 
 The programs have the same transcripts. The names of their directories, variables and processes
 differ.

@@ -72,8 +72,8 @@ class Responses:
     def note_user(self, session: SessionRead, record: Record, *, is_result: bool) -> None:
         """Mark the unfinished responses of a session as followed by a tool result or by a prompt.
 
-        `is_result` is true if `record` is a tool result, and false if it is a prompt. A response
-        ends with a prompt, and can end with a tool result. Only responses without a unique id are
+        `is_result` is true if `record` is a tool result, and false if it is a prompt. A prompt
+        always ends a response, and a tool result can end it. Only responses without a unique id are
         marked.
         """
         for response in self._open.values():
@@ -217,10 +217,10 @@ def _older_key(session: SessionRead, record: Record, message: Message, usage: Us
 def _first_line_digests(record: Record, message_id: str, usage: Usage) -> list[str]:
     """Return digests that the first line of a response has in common with its copies.
 
-    The first digest identifies the response. The token counts of the line are part of this digest
-    only if the line has no request id, because a line can be written again with larger token
-    counts. The second digest matches a copy if either only the line or only the copy has a request
-    id.
+    The first digest identifies the response. If the line has no request id, this digest includes
+    the token counts of the line. Otherwise it does not, because a line can be written again with
+    larger token counts. The second digest matches a copy if either only the line or only the copy
+    has a request id.
 
     Some versions give copies a new time. Lines of these versions have one digest, which contains
     the UUID instead of the time.

@@ -1,7 +1,8 @@
-"""Reads nothing from the journals of workflows, which Claude Code writes since version 2.1.
+"""The reader of workflow journals, which ignores their records.
 
-A journal is `<session>/subagents/workflows/<run>/journal.jsonl`. It lists the subagents of a
-workflow run with their results. It contains neither usage nor times, so its records are ignored.
+Claude Code writes journals since version 2.1. A journal is
+`<session>/subagents/workflows/<run>/journal.jsonl`. It lists the subagents of a workflow run with
+their results, and contains neither usage nor times.
 """
 
 import msgspec

@@ -106,7 +106,10 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
     def _event(
         self, model: str, tokens: TokenCounts, speed: str | None, place: str = ""
     ) -> UsageEvent:
-        """Return a usage event. `place` is the end of its keys; "" for the first of a response."""
+        """Return a usage event of this response.
+
+        `place` is the suffix of its event keys; "" for the first event of the response.
+        """
         return UsageEvent(
             f"{self.key}{place}",
             self.session_id,

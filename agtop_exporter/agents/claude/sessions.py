@@ -46,7 +46,7 @@ class Sessions:
         return session
 
     def is_known(self, session_id: str) -> bool:
-        """Return whether a record or the folder confirms a session id.
+        """Return whether it is certain that a session with this id exists.
 
         The first records of a renamed or continued file can lack a session id. In this case the
         file name alone does not prove that the session exists.

@@ -77,7 +77,7 @@ class Conversation(msgspec.Struct, rename="camel"):
 
 
 class Title(msgspec.Struct):
-    """The member `metadata` of the description of a session."""
+    """The title of a session: the value of the key `metadata` in a `Description`."""
 
     title: str | None = None
 

@@ -89,7 +89,7 @@ def _end_replay(record: Record, state: RolloutState) -> None:
 def _is_late_copy(record: Record, state: RolloutState) -> bool:
     """Return whether a record is a copy that was written to the rollout a second time.
 
-    The caller has checked that the copies at the start of the rollout have ended.
+    Call it only after the copies at the start of the rollout have ended.
     """
     if record.ordinal is not None and state.own_ordinal:
         return record.ordinal < state.own_ordinal
@@ -107,7 +107,7 @@ def has_late_copies(records: list[Record], state: RolloutState) -> bool:
 def is_certain(record: Record, state: RolloutState) -> bool:
     """Return whether a record is certainly a copy from another thread.
 
-    The caller has called `is_copy` for the record, and the result was True.
+    Call it only for a record for which `is_copy` has returned True.
     """
     if state.is_own:
         return False  # the clock may have been set back
@@ -127,7 +127,7 @@ def may_be_repeated(state: RolloutState) -> bool:
 def _is_own(record: Record, state: RolloutState) -> bool:
     """Return whether a record shows that the copies at the start of the rollout have ended.
 
-    The caller has checked that the record is not older than the thread.
+    The caller must check first that the record is not older than the thread.
     """
     payload, moment = record.payload, record.timestamp
     if payload is None or moment is None:

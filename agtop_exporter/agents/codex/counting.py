@@ -69,7 +69,7 @@ def usage_of_count(
 def _is_known(
     total: tuple[int, ...], last: TokenUsage | None, state: RolloutState, time: float
 ) -> bool:
-    """Return whether a token count has been read before. If not, remember the token count.
+    """Return whether a token count has been read before. If not, store the token count.
 
     `total` is its running total. `last` is the usage of the last response. `time` is the time of
     the record in unix seconds.

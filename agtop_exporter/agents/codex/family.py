@@ -1,4 +1,4 @@
-"""The parts that Codex shares with the programs that were made from it.
+"""The code for Codex and for the programs that were made from it.
 
 The programs have the same rollouts, which are their transcripts. The names of their home
 directories, variables and processes differ.

@@ -86,8 +86,8 @@ class ResponseHandlers(Rollout):
     def end_question(self) -> None:
         """Set the activity to running if a tool call was waiting for the user's permission.
 
-        The record that the caller processes shows the end of the wait. In version 0.169, this is
-        the record of a finished command or a token count.
+        The caller processes a record that shows the end of the wait. In version 0.169, this is the
+        record of a finished command or a token count.
         """
         if self.state.asked and not self.copied:
             self.state.asked = False

@@ -53,7 +53,7 @@ class Rollout(BlockParser[Record, RolloutState]):
         """Return whether a record with the same time and contents has been processed before.
 
         `contents` are the values that identify the current record, besides its time. If the record
-        is new, it is remembered.
+        is new, its time and contents are stored.
         """
         mark = crc32(f"{self.time}:{contents}".encode())
         return self.state.seen.repeats(mark, self.time, 0)

@@ -140,7 +140,7 @@ class LogState(ReaderState):
 
         `totals` and `bills` are the totals by model and the AI credits by model that the process
         wrote at its shutdown. The result is ({}, {}) if usage records have the usage.
-        `over_all_runs` is whether the totals cover all processes so far. It is None if the log does
+        `over_all_runs` is true if the totals cover all processes so far, and None if the log does
         not show this.
         """
         if not self.runs:

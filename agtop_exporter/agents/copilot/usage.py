@@ -189,8 +189,8 @@ class UsageParser(RecordParser[Record, LogState]):
     ) -> None:
         """Add an event with usage of the current session, and add the usage to the running totals.
 
-        `figures` is (requests, tokens). `again` is whether the totals at the shutdown of the
-        process will include this usage. `cost` is the billed cost in picodollars.
+        `figures` is (requests, tokens). `again` is true if the totals at the shutdown of the
+        process will include this usage again. `cost` is the billed cost in picodollars.
         """
         session_id = "" if self.main else self.session.session_id
         if again:

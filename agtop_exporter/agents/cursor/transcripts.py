@@ -193,7 +193,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
 
 
 def digest_of(record: Record) -> str:
-    """Return a digest of the content of a record. Records with equal content have equal digests."""
+    """Return a digest of a record's content. Equal contents have equal digests."""
     return blake2b(msgspec.msgpack.encode(record), digest_size=8).hexdigest()
 
 

@@ -1,7 +1,8 @@
 """Reads the settings and the transcripts of Droid's sessions.
 
-The settings have the usage of all requests of a session so far, without those of its subagents. A
-session that the command `/compact` has made begins with the usage of its original.
+The settings of a session have the usage of all its requests so far, without the requests of its
+subagents. The command `/compact` starts a new session. The usage of this session begins with the
+usage of the compacted session, its original.
 """
 
 import os
@@ -62,7 +63,7 @@ class SettingsParser(RecordParser[Settings, SettingsState]):
     state_type = SettingsState
 
     def feed(self, record: Settings, _offset: int) -> None:
-        """Update the session, and add what its usage has grown."""
+        """Update the session, and add the growth of its usage since the last read."""
         session_id = Path(self.path).name.removesuffix(SETTINGS)
         transcript = Path(self.path).with_name(f"{session_id}{TRANSCRIPT}")
         parent = first_lines(transcript)[0].calling_session_id or ""
@@ -96,10 +97,10 @@ class SettingsParser(RecordParser[Settings, SettingsState]):
 
 
 def inherited(transcript: Path, total: TokenCounts) -> TokenCounts:
-    """Return the usage of the original with which a session has begun; mostly no usage.
+    """Return the usage that a session has taken over from its original; usually no usage.
 
     `total` is the usage of the session. If the original was used again and has more usage than the
-    session, the usage of the session is taken as inherited.
+    session, the whole usage of the session counts as inherited.
     """
     first, second = first_lines(transcript)
     if first.parent and not second.type:
@@ -159,7 +160,7 @@ class TranscriptParser(RecordParser[Line, TranscriptState]):
     known_types = KNOWN_TYPES
 
     def feed(self, record: Line, offset: int) -> None:
-        """Use one line."""
+        """Process one line; `offset` is the byte offset after it."""
         self.batch.unknown.observe(record.type)
         state = self.state
         if record.type == START:
@@ -187,7 +188,10 @@ class TranscriptParser(RecordParser[Line, TranscriptState]):
         )
 
     def _handle_message(self, message: Message, key: str) -> Signal:
-        """Add the calls and the failures in a message. Return the activity that it shows."""
+        """Add the tool calls in a message, and their failures.
+
+        Return the activity of the session that the message shows.
+        """
         calls = {
             block.id: tool_label(block.name)
             for block in message.blocks

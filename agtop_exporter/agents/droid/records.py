@@ -81,9 +81,9 @@ class Line(msgspec.Struct, gc=False, rename="camel"):
 
 
 def disjoint(tokens: TokenCounts, model: str) -> TokenCounts:
-    """Return disjoint counts of requests to a model.
+    """Return token counts that do not overlap, for requests to `model`.
 
-    For Google's models Droid records the cached tokens also as input.
+    For Google's models, Droid counts the cached tokens also as input. They are subtracted.
     """
     if not model.startswith("gemini"):
         return tokens

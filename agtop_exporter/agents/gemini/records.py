@@ -24,7 +24,7 @@ def _wire_name(name: str) -> str:
 
 
 class Anything(msgspec.Struct, gc=False):
-    """An object of which only the presence matters. Its members are not decoded."""
+    """An object of which only the presence is used. Its members are not decoded."""
 
 
 class Part(msgspec.Struct, gc=False, rename=_wire_name):

@@ -59,7 +59,7 @@ class Event(msgspec.Struct, gc=False):
 
     @property
     def is_outside(self) -> bool:
-        """Whether the request is outside the conversation, and therefore in no transcript."""
+        """Whether the request is not part of the conversation, so that no transcript has it."""
         return (self.role or "").startswith(UTILITY) or (self.prompt_id or "").startswith(CHECK)
 
     @property

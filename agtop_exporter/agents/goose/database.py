@@ -1,8 +1,9 @@
 """Reads the sessions, requests and messages in Goose's database.
 
-Since schema version 15, the table `usage_ledger` has one row per request. For requests of older
-versions, Goose has only their sum in the row of the session. With the next request of the session,
-Goose adds a row with this sum to `usage_ledger`. Both records of the sum have the same event key.
+Since schema version 15, the table `usage_ledger` has one row per request. For the requests of older
+versions, only their sum is known, which is in the row of the session. When such a session makes
+another request, Goose also adds a row with this sum to `usage_ledger`. The events of both records
+of the sum have the same key.
 """
 
 from collections.abc import Iterable, Iterator
@@ -75,7 +76,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
             self._handle_message(message)
 
     def _new_rows(self, table: str, kind: type[NumberedRow]) -> Iterator[NumberedRow]:
-        """Yield the rows of a table that have not been read, and remember the last one."""
+        """Yield the rows of a table that have not been read, and store the last position."""
         known, last = self.state.watermarks.get(table, Watermark()), None
         for rowid, row in self.database.after(table, known, kind):
             last = (rowid, str(row.id))
@@ -122,7 +123,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         return any(self.database.find(USAGE, UsageRow, where=where, values=values, limit=1))
 
     def _add_sum(self, row: SessionRow) -> None:
-        """Add the sum of the requests of a session that has no row in `usage_ledger`."""
+        """Add the sum of a session's requests, if the session has no row in `usage_ledger`."""
         tokens = token_counts(
             row.accumulated_input_tokens,
             row.accumulated_cache_read_tokens,

@@ -32,7 +32,7 @@ class UsageRow(TableRow):
 
 
 class SessionRow(TableRow):
-    """A row of `sessions`. The sums `accumulated_…` are those of all requests so far."""
+    """A row of `sessions`. The columns `accumulated_…` have the sums of all requests so far."""
 
     id: str = ""
     name: str = ""
@@ -81,7 +81,7 @@ class ToolCall(msgspec.Struct, gc=False):
 
 
 class Outcome(msgspec.Struct, gc=False, rename="camel"):
-    """The result of a tool call that Goose could make."""
+    """The result of a tool call that was executed."""
 
     is_error: bool | None = None
 
@@ -115,9 +115,10 @@ class Content(msgspec.Struct, gc=False):
 
 
 def token_counts(given: int, read: int, written: int, output: int) -> TokenCounts:
-    """Return disjoint token counts; `given` is the input with the cached tokens.
+    """Return token counts that do not overlap.
 
-    Cache writes have a lifetime of 5 minutes.
+    `given` is the number of input tokens, including the cached tokens `read` and `written`. Cache
+    writes have a lifetime of 5 minutes.
     """
     return TokenCounts(
         input=max(0, given - read - written),

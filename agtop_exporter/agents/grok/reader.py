@@ -1,8 +1,8 @@
 """Reads the logs and the descriptions of Grok Build's sessions.
 
-At the end of a turn, Grok Build writes the usage of the turn by model. This includes the requests
-of the subagents that ended before. The usage of a subagent's own log is therefore not counted. A
-fork copies the turns of its original.
+At the end of a turn, Grok Build writes the usage of the turn by model. This usage includes the
+requests of the subagents that ended before the end of the turn. The usage in a subagent's own log
+is therefore not counted. A forked session contains copies of the turns of its original.
 """
 
 import re
@@ -67,7 +67,7 @@ class LogParser(RecordParser[Line, LogState]):
             self.name_model(folder.name, self.model)
 
     def feed(self, record: Line, _offset: int) -> None:
-        """Use one line."""
+        """Process one line of the log."""
         update = record.params.update if record.params else None
         if update is None:
             return
@@ -89,7 +89,10 @@ class LogParser(RecordParser[Line, LogState]):
             self._handle_call(update)
 
     def _handle_end(self, update: Update) -> None:
-        """Add the usage of a turn. A turn can be written twice; its larger figures count."""
+        """Add the usage of a turn.
+
+        If a turn was written twice, the larger numbers are counted.
+        """
         failed = update.stop_reason == "error"
         kind, reason = ("error", "error") if failed else ("idle", "")
         self.session.signal = Signal(kind, reason, update.kind)

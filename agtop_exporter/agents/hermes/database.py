@@ -109,7 +109,10 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         return rows
 
     def _session_row(self, session_id: str) -> SessionRow:
-        """Return the row of a session; a row with the id only if the session is missing."""
+        """Return the row of a session.
+
+        If the session is missing, the row has only its id.
+        """
         if session_id not in self._rows:
             where, values = "id = ?", (session_id,)
             rows = self.database.find(SESSIONS, SessionRow, where=where, values=values, limit=1)
@@ -146,7 +149,10 @@ class SessionsParser(DatabaseParser[DatabaseState]):
             self._add_growth(usage, model, totals[model])
 
     def _add_growth(self, usage: UsageRow, model: str, total: tuple[int, TokenCounts]) -> None:
-        """Add the growth of one sum. `total` is the sum of the session and model."""
+        """Add the growth of the sum `usage` since the last read.
+
+        `total` is (requests, tokens) of the session and model, over all their sums.
+        """
         tokens = token_counts(usage)
         cost = picodollars(usage.actual_cost_usd) or picodollars(usage.estimated_cost_usd) or 0
         before = self._replace(usage.name, (usage.requests, tokens, cost))
@@ -171,7 +177,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         )
 
     def _replace(self, name: str, now: Sum) -> Sum:
-        """Store a sum, and return the sum of the last read."""
+        """Store a sum under `name`, and return the sum that was stored at the last read."""
         digest = blake2b(name.encode(errors="replace"), digest_size=8).digest()
         number = int.from_bytes(digest)
         before = self.state.sums.pop(number, NOTHING)
@@ -181,7 +187,10 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         return before
 
     def _sums_of(self, row: SessionRow) -> list[UsageRow]:
-        """Return the sums of a session, and what the session has in addition to them."""
+        """Return the sums of a session.
+
+        If the row of the session has more usage than these sums, the rest is an additional sum.
+        """
         where, values = "session_id = ?", (row.id,)
         found = list(self.database.find(USAGE, UsageRow, where=where, values=values))
         answers = [usage for usage in found if not usage.task]

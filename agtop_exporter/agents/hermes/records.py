@@ -37,7 +37,7 @@ class UsageRow(TableRow):
 
     @property
     def name(self) -> str:
-        """What identifies the row among all rows."""
+        """A text that identifies the row among all rows."""
         route = f"{self.billing_provider}:{self.billing_base_url}:{self.billing_mode}"
         return f"{self.session_id}:{self.model}:{route}:{self.task}"
 
@@ -48,7 +48,7 @@ class UsageRow(TableRow):
 
     @property
     def is_side(self) -> bool:
-        """Whether the requests are no answers to prompts, such as those for a title."""
+        """Whether the requests do not answer prompts. An example is a request for a title."""
         return self.task not in ("", REST)
 
 
@@ -117,7 +117,7 @@ class Config(msgspec.Struct, gc=False):
 
 
 def known_model(name: str) -> str:
-    """Return the name of a model; "" if Hermes does not know the name."""
+    """Return the name of a model; "" if the recorded name means an unknown model."""
     return "" if name == UNKNOWN else name
 
 

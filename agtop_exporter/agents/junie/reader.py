@@ -1,7 +1,7 @@
 """Reads the events of Junie's sessions, and the index of sessions.
 
 Junie can write an event again, for example when it shows a session again. A response is therefore
-identified by its task, its time, its agent and its figures.
+identified by its task, its time, its agent and its token counts.
 """
 
 from pathlib import Path
@@ -55,7 +55,7 @@ class EventsParser(RecordParser[Line, EventsState]):
         self.session = batch.session(Path(self.path).parent.name, last_active=state.latest or None)
 
     def feed(self, record: Line, offset: int) -> None:
-        """Use one line."""
+        """Process one line; `offset` is the byte offset after it."""
         self.batch.unknown.observe(record.kind)
         time = seconds_of(record.timestamp_ms)
         if time:
@@ -131,13 +131,13 @@ class EventsParser(RecordParser[Line, EventsState]):
 
 
 class IndexParser(RecordParser[Summary, NoState]):
-    """The parser of the index. The last line of a session is valid."""
+    """The parser of the index. If a session has several lines, the last line is valid."""
 
     record = Summary
     state_type = NoState
 
     def feed(self, record: Summary, offset: int) -> None:
-        """Use one line."""
+        """Process one line; `offset` is the byte offset after it."""
         if not record.session_id:
             return
         events = Path(self.path).parent / record.session_id / EVENTS

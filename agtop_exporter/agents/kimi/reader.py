@@ -2,7 +2,8 @@
 
 A session has one agent named `main`, and may have other agents, which are its subagents. Each agent
 has a `wire.jsonl`. The usage of a request is in a record of type `usage.record`, which has no id. A
-fork copies records with their times, so the time and the figures identify a request.
+forked session contains copies of records with their times. A request is therefore identified by its
+time and its token counts.
 """
 
 from pathlib import Path
@@ -71,7 +72,7 @@ class WireParser(TranscriptParser[Record, WireState]):
         )
 
     def feed(self, record: Record, offset: int) -> None:
-        """Use one record; `offset` is the byte offset after it."""
+        """Process one record; `offset` is the byte offset after it."""
         self.batch.unknown.observe(record.type)
         time = seconds_of(record.time)
         self.time = time or self.state.latest

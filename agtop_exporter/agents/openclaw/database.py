@@ -58,7 +58,7 @@ class AgentParser(DatabaseParser[DatabaseState]):
             self.state.events = base.moved_to(*last)
 
     def _event(self, row: EventRow, rowid: int) -> Event | None:
-        """Decode the event in a row; count an error and return None if this is impossible."""
+        """Return the decoded event in a row. If it is invalid, count an error and return None."""
         text: str | bytes | None = row.event_json
         if row.event_zstd is not None:
             text, problem = decompressed(row.event_zstd)
@@ -87,7 +87,7 @@ class AgentParser(DatabaseParser[DatabaseState]):
         return next((node.current_session_id for node in nodes), "")
 
     def _transcript(self, session_id: str) -> Transcript:
-        """Return the transcript of a session, with what is known of the session so far."""
+        """Return the transcript of a session, with the known facts about the session."""
         if session_id not in self._transcripts:
             session = self.batch.sessions.get(session_id) or self._described(session_id)
             began, model = self._beginning(session_id), session.model

@@ -36,7 +36,7 @@ class FileParser(RecordParser[Line, FileState]):
         self._archived = decoder(Event, batch.errors)
 
     def feed(self, record: Line, offset: int) -> None:
-        """Use one line; `offset` is the byte offset after it."""
+        """Process one line; `offset` is the byte offset after it."""
         event: Event | None = record
         if record.kind:
             text = record.row.event_json if record.row else ""
@@ -57,7 +57,7 @@ class FileParser(RecordParser[Line, FileState]):
         self.transcript.session.session_id = state.session_id
 
     def _keep(self) -> None:
-        """Store what the next read needs."""
+        """Store the data that the next read needs in the reader state."""
         transcript = self.transcript
         self.state.began = transcript.began
         self.state.model = transcript.model

@@ -79,7 +79,7 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def is_typed(self) -> bool:
-        """Whether the user wrote the prompt, here or in a chat."""
+        """Whether the user wrote the prompt, in OpenClaw or in a chat program."""
         return self.provenance is None or self.provenance.kind == TYPED
 
     @property
@@ -101,13 +101,13 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def is_own(self) -> bool:
-        """Whether OpenClaw itself wrote the message, which is not the response of a model."""
+        """Whether OpenClaw itself wrote the message, and not a model."""
         is_own_model = self.provider == OWN_PROVIDER and self.model in OWN_MODELS
         return self.api == OWN_API or is_own_model
 
     @property
     def is_of_other_program(self) -> bool:
-        """Whether another agent, such as Codex, answered. It has its own record of the usage.
+        """Whether another agent, such as Codex, answered. That agent records the usage itself.
 
         The usage in such a message is that of the last request of a turn only.
         """

@@ -38,7 +38,7 @@ class Transcript:
         self._parser = parser
 
     def add(self, event: Event, offset: int) -> None:
-        """Use one event. `offset` is its position in the source.
+        """Process one event. `offset` is its position in the source.
 
         The position identifies an event without an id.
         """

@@ -48,8 +48,8 @@ LONG_PARTS = ('{"type":"text"', '{"type":"reasoning"', '{"type":"file"')
 class TableParser(TableReader):
     """Parser of one database, which has tables of sessions, messages and parts.
 
-    `excludes_reasoning` is whether output tokens exclude reasoning tokens in all versions of the
-    program. Otherwise, the version of a session is compared with the versions of OpenCode.
+    `excludes_reasoning` is true if output tokens exclude reasoning tokens in all versions of the
+    program. If it is false, this depends on the version of OpenCode that the session records.
     """
 
     known_types = KNOWN_TYPES
@@ -90,7 +90,7 @@ class TableParser(TableReader):
         """Return the facts about the session of a row; None if the row must be read again later.
 
         A row must be read again later if its session is not in the database yet. OpenCode writes
-        the session first, so this happens to few rows. If more than WAITING rows would have to be
+        the session first, so there are few such rows. If more than WAITING rows would have to be
         read again, the returned facts are only the session id.
         """
         context = self.queries.context(session_id)
@@ -207,7 +207,7 @@ class TableParser(TableReader):
     def _handle_part(self, row: PartRow, *, is_late: bool) -> None:
         """Process a part.
 
-        `is_late` is whether the part may have been written after its message was read.
+        `is_late` is true if the part may have been written after its message was read.
         """
         part = self.queries.part(row)
         if part is None or self.imported.has(row.session_id, row.message_id):

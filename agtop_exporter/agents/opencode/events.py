@@ -40,17 +40,18 @@ class Context(msgspec.Struct, frozen=True):
 
 
 def without_version(context: Context) -> Context:
-    """Return the context for a message whose output excludes reasoning, whatever its session says.
+    """Return the context for a message whose output tokens exclude reasoning tokens.
 
-    An example is a message of OpenCode 2 in a session that an earlier version created.
+    The version of the session is ignored. An example is a message of OpenCode 2 in a session that
+    an earlier version created.
     """
     return msgspec.structs.replace(context, version="")
 
 
 def is_copy(time: float, context: Context) -> bool:
-    """Return whether a record is a copy in a fork: whether it is older than its session.
+    """Return whether a record is a copy in a forked session.
 
-    `time` is the time of the record in unix seconds.
+    A copy is older than its session. `time` is the time of the record in unix seconds.
     """
     return 0 < time < context.created
 
@@ -88,9 +89,9 @@ def tool_event(part: Part, context: Context, message_id: str, time: float) -> Us
 
 
 def unnamed_call(context: Context, message_id: str, time: float) -> UsageEvent:
-    """Return the event of a tool call that has no record of its own.
+    """Return the event of a tool call for which there is no record.
 
-    Only the finish reason of its message shows this call.
+    The finish reason of the message `message_id` shows that there was such a call.
     """
     return UsageEvent(
         key=f"call:{message_id}",

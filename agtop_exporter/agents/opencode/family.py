@@ -1,4 +1,4 @@
-"""The parts that OpenCode shares with the programs that were made from it.
+"""The code for OpenCode and for the programs that were made from it.
 
 The programs have the same records. The names of their folders, databases, variables and processes
 differ.

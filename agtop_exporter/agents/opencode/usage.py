@@ -34,8 +34,8 @@ def requests_of(message: Message, parts: Iterable[Part]) -> list[Request]:
     """Return the requests of a message, the latest last; [] if the message was never billed.
 
     Each step in `parts` is a request. Some steps can be missing, because they were deleted or never
-    written. If the token counts of the message do not follow from the steps, the message itself is
-    added as another request.
+    written. If the token counts of the message cannot be computed from the steps, the message
+    itself is added as another request.
     """
     if message.role != "assistant":
         return []
@@ -56,7 +56,7 @@ def requests_of(message: Message, parts: Iterable[Part]) -> list[Request]:
 
 
 def _is_explained(own: Vector, steps: Sequence[Vector]) -> bool:
-    """Return whether the token counts of a message follow from its steps, or its first steps.
+    """Return whether the token counts of a message are those of its steps, or of its first steps.
 
     `own` has the token counts of the message. `steps` has the token counts of each step. Depending
     on the version, each count of the message is the count of the latest step, or the sum over the

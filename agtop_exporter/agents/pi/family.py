@@ -1,4 +1,4 @@
-"""The parts that pi shares with the programs that were made from it.
+"""The code for pi and for the programs that were made from it.
 
 The programs have the same session files. The names of their folders, variables and processes
 differ, and some have further entries.

@@ -55,7 +55,7 @@ class SessionState(ReaderState):
 class SessionParser(TranscriptParser[Record, SessionState]):
     """The parser of one session file, which is the transcript of a session.
 
-    `counts_copies` is whether the usage of copies is that of their originals.
+    `counts_copies` is true if copies of responses have the usage of their originals.
     """
 
     record = Record

@@ -35,7 +35,7 @@ class Pairs(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     seen: SeenIds = msgspec.field(default_factory=SeenIds)
 
     def is_repeated(self, record: Record) -> bool:
-        """Return whether a record has been read before. If not, remember its id.
+        """Return whether a record has been read before. If not, store its id.
 
         Return False for a record without an id.
         """
@@ -56,7 +56,7 @@ class Pairs(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
 
 
 def _are_of_one(first: Figures, second: Figures) -> bool:
-    """Return whether two records can belong to one response.
+    """Return whether two records can describe the same response.
 
     Their token counts must be equal. Their models must be equal if both are known.
     """

@@ -68,7 +68,7 @@ class JournalParser(RecordParser[Record, JournalState]):
             self.name_model(self.session_id, self.model)
 
     def feed(self, record: Record, _offset: int) -> None:
-        """Use one record."""
+        """Process one record."""
         self.batch.unknown.observe(record.type)
         payload = record.payload
         if payload is None:
@@ -137,8 +137,8 @@ class JournalParser(RecordParser[Record, JournalState]):
     def _add_earlier(self, progress: Progress, tokens: TokenCounts) -> None:
         """Add the usage of the requests before this journal, which may be 0.
 
-        The event has the same key for all journals of the session. A later journal adds nothing to
-        it, because an event with a running total is counted only once.
+        The event has the same key for all journals of the session. Another journal adds nothing to
+        it, because the event has a running total and is therefore counted only once.
         """
         self.add_response(
             UsageEvent(

@@ -44,7 +44,7 @@ class Answer(msgspec.Struct, gc=False):
 
 
 class Command(msgspec.Struct, gc=False):
-    """An input of the agent's core, such as the answer to a request."""
+    """An input of the agent's core program, such as the answer of a model to a request."""
 
     action_id: str = ""
     type: str = ""
@@ -153,7 +153,7 @@ class Description(msgspec.Struct):
 
 
 def token_counts(usage: Usage | TotalUsage) -> TokenCounts:
-    """Return disjoint token counts."""
+    """Return token counts that do not overlap."""
     cached = usage.cached_input_tokens or 0
     return TokenCounts(
         input=max(0, (usage.input_tokens or 0) - cached),

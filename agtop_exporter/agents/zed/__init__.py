@@ -1,8 +1,8 @@
 """Zed: reads `<data directory>/threads/threads.db`, with the threads of the editor's own agent.
 
-Zed runs other agents too, such as Claude Code. They write their own transcripts, and their usage is
-not in this database. No process is matched, because one editor runs the threads of all projects.
-See tests/agents/zed/README for the versions.
+Zed runs other agents too, such as Claude Code. Those agents write their own transcripts, and their
+usage is not in this database. Threads are not matched with processes, because one editor process
+runs the threads of all projects. See tests/agents/zed/README for the versions.
 """
 
 from collections.abc import Iterator

@@ -74,21 +74,21 @@ class Model(msgspec.Struct, gc=False):
 
 
 class Call(msgspec.Struct, gc=False):
-    """A call of a tool."""
+    """A tool call."""
 
     id: str = ""
     name: str = ""
 
 
 class Part(msgspec.Struct, gc=False):
-    """A part of a message. Only texts and calls of tools are decoded."""
+    """A part of a message. Only texts and tool calls are decoded."""
 
     text: str | None = msgspec.field(default=None, name="Text")
     call: Call | None = msgspec.field(default=None, name="ToolUse")
 
 
 class Result(msgspec.Struct, gc=False):
-    """The result of a call."""
+    """The result of a tool call."""
 
     is_error: bool | None = None
 

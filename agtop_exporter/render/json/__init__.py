@@ -133,7 +133,10 @@ def _limits(snapshot: Snapshot) -> list[RateLimit]:
 
 
 def limits_at(limits: Sequence[RateLimit], now: float) -> list[RateLimit]:
-    """Return the rate limits at `now`. A window that has ended has the used ratio None."""
+    """Return the rate limits as they are at `now` (unix seconds).
+
+    If the window of a rate limit has ended, its used ratio is None.
+    """
     return [
         msgspec.structs.replace(limit, used_ratio=None) if limit.is_over(now) else limit
         for limit in limits

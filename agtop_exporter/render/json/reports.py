@@ -40,7 +40,11 @@ def usd(usage: UsageSum) -> float | None:
 
 
 def usage_keys(usage_of: Any) -> list[Key]:  # noqa: ANN401 - a function of any source
-    """Return the keys of a usage. `usage_of` returns the usage of the source value."""
+    """Return the JSON keys that describe usage: requests, tokens, cost and unpriced tokens.
+
+    `usage_of` takes the object that is rendered, such as a period or a group, and returns its
+    usage.
+    """
     return [
         Key("requests", int, lambda source: usage_of(source).requests),
         Key("tokens", TOKENS_KEY.type, lambda source: TOKENS_KEY.value(usage_of(source))),

@@ -34,7 +34,7 @@ class Key(NamedTuple):
 class Shape:
     """A type of JSON object with fixed keys.
 
-    Calling the shape with a source value, such as a Session, returns the JSON object.
+    Calling the shape with an object, such as a Session, returns the JSON object with its values.
     """
 
     def __init__(self, name: str, keys: Iterable[Key], description: str) -> None:
@@ -71,7 +71,7 @@ def keys_of(
 
 
 def key_of(name: str, kind: Any) -> Key:  # noqa: ANN401 - a type
-    """Return the key for the field `name` of a source value.
+    """Return the JSON key for the field `name` of a struct.
 
     If `name` is in TIMES, the value is converted to RFC 3339 text. If `name` ends with `_ratio`,
     the value is rounded to RATIO_DECIMALS. Other values are not converted.

@@ -49,8 +49,9 @@ def render(  # noqa: PLR0913 - a table depends on these values only
 ) -> str:
     """Return the table of the selected sessions, and the notes below it.
 
-    If the terminal has a height, the page is not longer, and contains the header, the `remarks`,
-    the totals and the `footer` (its last line). Otherwise the table has at most `rows_max` rows.
+    If the terminal has a height, the result has at most this number of lines. It then contains the
+    header, the `remarks`, the totals and the `footer` (its last line), and as many rows as fit.
+    Otherwise the table has at most `rows_max` rows.
     """
     top = top_level(snapshot.sessions)
     rows = select(top, selection)
@@ -83,7 +84,10 @@ def render(  # noqa: PLR0913 - a table depends on these values only
 def _summary(
     snapshot: Snapshot, rows: Sequence[Session], top: Sequence[Session], view: View
 ) -> Iterator[notes.Note]:
-    """Yield the totals of the `rows`, which are selected from `top`, or why there are no rows."""
+    """Yield the totals of the `rows`, or the reason why there are no rows.
+
+    `rows` are the sessions that were selected from the top-level sessions `top`.
+    """
     if rows:
         yield notes.totals(rows, len(top), view)
     elif top:

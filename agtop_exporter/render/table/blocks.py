@@ -6,7 +6,7 @@
     2026-11-28 14:00-19:00  claude  claude-opus-4-6        20    800,100  $1.60  active
     claude: 2h 10m left, 4,706 tokens/min, $0.56/h, projected 1,411,900 tokens, $2.82
 
-A window of a limit that the agent has recorded also has the used share of the limit.
+If the agent has recorded a limit for a window, the line also has the used share of the limit.
 """
 
 from collections.abc import Iterator, Sequence

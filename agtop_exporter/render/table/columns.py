@@ -59,8 +59,8 @@ class Column(msgspec.Struct, frozen=True):
     first. Columns with rank 0 are never removed.
 
     In a terminal, a column has at most `width_max` characters. In a narrow terminal, it is narrowed
-    to `width_min` characters; 0 means that it is not narrowed. A column whose cells are all unknown
-    is left out. So is a column whose cells all equal those of the column `unless_equal`.
+    to `width_min` characters; 0 means that it is not narrowed. A column is left out if all its
+    cells are unknown, or if all its cells equal those of the column `unless_equal`.
     """
 
     title: str
@@ -134,7 +134,7 @@ def short_path(path: str, home: str) -> str:
 def session_name(session_id: str) -> str:
     """Return the last characters of a session id.
 
-    They differ even between sessions that started in the same minute.
+    The last characters differ even between sessions that started in the same minute.
     """
     return session_id[-ID_CHARACTERS:]
 

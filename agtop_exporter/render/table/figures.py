@@ -48,11 +48,14 @@ FIGURES: tuple[tuple[Column, Callable[[UsageSum], str]], ...] = (
     (Column("TOKENS", 2), lambda usage: f"{usage.tokens.total:,}"),
     (Column("COST", 0), cost),
 )
-"""The columns of a usage. If the table is too wide, the highest number is removed first."""
+"""The columns of requests, tokens and cost, with the functions that return their cells.
+
+If a table is too wide, the column with the highest rank is removed first.
+"""
 
 
 def filled(usage: Sequence[UsageSum]) -> Iterator[Filled]:
-    """Yield the columns of figures. The cost is last."""
+    """Yield the columns of requests, tokens and cost with their cells. The cost is last."""
     for column, cell in FIGURES:
         yield Filled(column, list(map(cell, usage)))
 
@@ -62,7 +65,7 @@ def grid(
 ) -> Iterator[str]:
     """Yield the lines of a table. `bold` marks the rows that are bold.
 
-    With `total`, the last row is below a rule.
+    If `total` is true, a rule is drawn above the last row.
     """
     arranged = arrange(columns, terminal.width)
     rule = "-" * min(arranged.width, terminal.width or arranged.width)

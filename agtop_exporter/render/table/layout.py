@@ -14,10 +14,11 @@ INDENT = "  "  # of the second and later lines of a note
 
 
 class Terminal(msgspec.Struct, frozen=True):
-    """What the output can show.
+    """The size and the characters that the output can show.
 
-    `width` and `height` are the greatest numbers of characters in a line and of lines; None means
-    no limit. With `ascii_only`, the output has only characters of ASCII. `color` adds ANSI colors.
+    `width` is the maximum number of characters in a line, and `height` the maximum number of lines;
+    None means no limit. If `ascii_only` is true, the output has only ASCII characters. If `color`
+    is true, it has ANSI colors.
     """
 
     width: int | None = None
@@ -39,7 +40,10 @@ class Terminal(msgspec.Struct, frozen=True):
         return f"{set_cell_size(text, width - len(ellipsis))}{ellipsis}"
 
     def lines(self, notes: Iterable[Sequence[str]]) -> list[str]:
-        """Return the lines of notes. Each note has parts, and is wrapped between two parts."""
+        """Return notes as lines. A note is a sequence of parts.
+
+        A note that is too long for one line is wrapped between two parts.
+        """
         return [line for note in notes if note for line in self._wrapped(note)]
 
     def _wrapped(self, parts: Iterable[str]) -> Iterator[str]:
@@ -54,7 +58,7 @@ class Terminal(msgspec.Struct, frozen=True):
 
 
 class Style(Protocol):
-    """How a column is shown; see `columns.Column`."""
+    """The title, the rank, the alignment and the widths of a column; see `columns.Column`."""
 
     @property
     def title(self) -> str:
@@ -62,7 +66,7 @@ class Style(Protocol):
 
     @property
     def rank(self) -> int:
-        """When the column is removed from a table that is too wide: the highest rank first."""
+        """If the table is too wide, the column with the highest rank is removed first."""
 
     @property
     def align(self) -> Literal["left", "right"]:
@@ -141,10 +145,11 @@ def fill(
 
 
 def arrange(columns: Sequence[Filled], width: int | None) -> Arranged:
-    """Return the columns that fit into `width` characters.
+    """Return the columns that fit into `width` characters, with their widths.
 
-    Columns are first made narrower, and then removed, those with the highest rank first. The
-    remaining space goes to the narrowed columns, the one with the lowest rank first.
+    If the columns are too wide, all of them are narrowed. If this is not enough, the columns with
+    the highest rank are removed. The remaining space is given back to the narrowed columns, the one
+    with the lowest rank first.
     """
     kept = list(columns)
     if width is None:

@@ -53,13 +53,13 @@ MARKS: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ),
     (f"{INCLUDED} = covered by the plan", INCLUDED.__eq__),
 )
-"""The marks in a cost, and whether a cell contains the mark."""
+"""The explanation of each mark in a cost, and a function that finds the mark in a cell."""
 
 
 def totals(rows: Sequence[Session], known: int, view: View) -> Note:
     """Return the number and the sums of the selected `rows`.
 
-    `known` is the number of rows without a selection.
+    `known` is the number of all top-level sessions, selected or not.
     """
     tokens, cost, billed, priced, billable = NO_TOKENS, NO_COST, 0, NO_COST, NO_TOKENS
     for session in rows:
@@ -113,7 +113,7 @@ def hidden(number: int, *, is_screen: bool) -> Note:
 
 
 def below(snapshot: Snapshot, view: View) -> Iterator[Note]:
-    """Yield the notes that do not depend on the rows."""
+    """Yield the notes below the table that do not depend on the rows."""
     yield from limits(snapshot.rate_limits, view)
     yield from map(budget, snapshot.budgets)
     orphans = [

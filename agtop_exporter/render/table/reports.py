@@ -71,7 +71,11 @@ def _rows(report: Report) -> Iterator[Row]:
 
 
 def label_of(period: Period, first_day: date | None) -> str:
-    """Return the name of a period: its first day, or its month if it is a month."""
+    """Return the label of a period that begins on `first_day`.
+
+    The label is a date, or a month such as `2026-07` if `period` is `month`. If `first_day` is
+    None, the time of the usage is unknown, and the label says so.
+    """
     if first_day is None:
         return UNKNOWN_TIME
     return f"{first_day:%Y-%m}" if period == "month" else first_day.isoformat()

@@ -15,8 +15,9 @@ SORT_NAMES = tuple(column.name for column in COLUMNS)
 class Selection(msgspec.Struct, frozen=True):
     """Which sessions have a row, and the order of the rows.
 
-    `sort` is one of SORT_NAMES. `live` leaves out closed sessions, `project` other projects, and
-    `since` (unix seconds) sessions whose last activity was earlier.
+    `sort` is one of SORT_NAMES. If `live` is true, closed sessions are left out. If `project` is
+    set, sessions of other projects are left out. If `since` (unix seconds) is set, sessions whose
+    last activity was earlier are left out.
     """
 
     sort: str = SORTED_BY

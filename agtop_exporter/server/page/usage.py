@@ -1,4 +1,4 @@
-"""The usage of today, of 7 days and of all time: cards with the sums, and tables of its parts."""
+"""Makes the cards and tables of usage: of today, of 7 days and of all time."""
 
 from collections.abc import Container, Mapping, Sequence
 

@@ -112,7 +112,7 @@ class Places:
 
 
 def read(path: Path) -> tuple[WebConfig, Places]:
-    """Return the content of a web configuration file, and the places of its keys.
+    """Return the content of a web configuration file, and the lines of its keys.
 
     Raises SettingsError with one line for each mistake. No message contains a password or a hash.
     """

@@ -24,7 +24,7 @@ class Protection:
     """
 
     def __init__(self, path: str = "") -> None:
-        """Read the file, or start without protection if `path` is "". Raises like `load`."""
+        """Read the file, or start without protection if `path` is "". Raises SettingsError."""
         self._state = _State()
         self.load(path)
 
@@ -57,7 +57,10 @@ class Protection:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What other machines do not need: "TLS" or "authentication". () if both are needed."""
+        """The protection that is missing: "TLS", "authentication", both, or ().
+
+        Clients on other machines can then connect without it.
+        """
         is_known = self._state.users or self._state.requires_certificate
         return (() if self.tls else ("TLS",)) + (() if is_known else ("authentication",))
 

@@ -1,4 +1,4 @@
-"""The tab Overview: what a session is, its state and its reason, its context and its process."""
+"""The tab Overview: the facts about a session, its state and the reason, context and process."""
 
 from agtop_exporter.model import Session
 from agtop_exporter.render.table.columns import compact, money

@@ -13,7 +13,10 @@ LABEL_CELLS = 10
 
 
 class Tab(msgspec.Struct, frozen=True):
-    """A tab: its title, and its lines for a row, all rows, the look and a width in cells."""
+    """A tab: its title, and a function that returns its lines.
+
+    The function takes the row, all rows, the `Look` (how values are shown) and the width in cells.
+    """
 
     title: str
     lines: Callable[[Row, Rows, Look, int], list[Line]]
@@ -25,7 +28,7 @@ def field(label: str, *spans: Span) -> Line:
 
 
 def note(text: str) -> list[Line]:
-    """Return a tab that has only a remark."""
+    """Return the lines of a tab that has only a remark."""
     return [((text, "dim"),)]
 
 

@@ -28,7 +28,7 @@ HEADINGS = (
 
 
 def tokens(row: Row, _rows: Rows, _look: Look, _width: int) -> list[Line]:
-    """Return the usage of the session, and with subagents if it has some."""
+    """Return the usage of the session. If it has subagents, also return the usage with them."""
     session = row.session
     if session is None:
         return note("A process without a session has no tokens.")
@@ -84,5 +84,8 @@ def _model(name: str, usage: ModelUsage) -> list[list[Span]]:
 
 
 def _hit_share(tokens: TokenCounts) -> str:
-    """Return the share of the prompt tokens that came from the cache; `-` without a prompt."""
+    """Return the share of the prompt tokens that were read from the cache.
+
+    The result is `-` if there are no prompt tokens.
+    """
     return f"{tokens.cache_read / tokens.prompt:.0%}" if tokens.prompt else UNKNOWN
