@@ -236,3 +236,15 @@ def test_figures_of_a_very_long_task_are_read(tmp_path):
     expected = TokenCounts(input=10, output=20)
     assert [event.tokens for event in batch.events if event.requests] == [expected] * 10
     assert batch.errors == ()
+
+
+def test_a_warning_behind_own_requests_hides_none(tmp_path):
+    """Version 4 adds the warning again if a compaction has removed it."""
+    used = {"inputTokens": 100, "outputTokens": 7}
+    info = {"id": "claude-sonnet-4-5", "provider": "anthropic"}
+    own = {"id": "a1", "role": "assistant", "content": "", "ts": BEGIN, "metrics": used}
+    warning = {"role": "user", "content": "Warning: this is a legacy conversation, which means …"}
+    path = tmp_path / f"{DATA}/sessions/{TASK}/{TASK}.messages.json"
+    write_document(path, {"sessionId": TASK, "messages": [{**own, "modelInfo": info}, warning]})
+    (session,) = counted(tmp_path, AGENT).values()
+    assert tokens_of(session) == {"claude-sonnet-4-5": TokenCounts(input=100, output=7)}

@@ -57,8 +57,9 @@ class ConversationParser(TranscriptParser[Conversation, NoState]):
         self.time = record.updated_at.timestamp() if record.updated_at else 0.0
         messages = record.messages or []
         begin = first_own(messages)
-        for index, message in enumerate(messages[begin:], begin):
-            self._handle_message(message, index)
+        for index, message in enumerate(messages):
+            if index >= begin or has_provider(message):
+                self._handle_message(message, index)
         self.batch.records = len(messages)
 
     def _handle_message(self, message: Message, index: int) -> None:
@@ -126,16 +127,22 @@ class ConversationParser(TranscriptParser[Conversation, NoState]):
 
 
 def first_own(messages: list[Message]) -> int:
-    """Return the index of the first message that the session itself added.
+    """Return the index after the messages that were copied from a task of version 3; 0 if none were.
 
-    If version 4 of the editor extension continues a task of version 3, it copies the messages of
-    the task without times and puts the sum of the usage into the last of them. A warning for the
-    model follows. The usage is that of the document of the task, which `tasks` reads.
+    If version 4 of the editor extension continues such a task, it copies the messages of the task
+    and puts the sum of the usage into the last of them, without a provider. A warning for the model
+    follows. The usage is that of the document of the task, which `tasks` reads.
     """
     for index, message in enumerate(messages):
         if message.role == "user" and any(LEGACY in (each.text or "") for each in message.blocks):
             return index + 1
     return 0
+
+
+def has_provider(message: Message) -> bool:
+    """Return whether a message names the provider of its model, so that it was not copied."""
+    info = message.model_info
+    return info is not None and info.provider not in {None, "", "unknown"}
 
 
 class DescriptionParser(RecordParser[Description, NoState]):
