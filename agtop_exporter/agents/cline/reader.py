@@ -127,7 +127,7 @@ class ConversationParser(TranscriptParser[Conversation, NoState]):
 
 
 def first_own(messages: list[Message]) -> int:
-    """Return the index after the messages that were copied from a task of version 3; 0 if none were.
+    """Return the index after the messages that were copied from a task of version 3; else 0.
 
     If version 4 of the editor extension continues such a task, it copies the messages of the task
     and puts the sum of the usage into the last of them, without a provider. A warning for the model
