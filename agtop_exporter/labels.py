@@ -12,7 +12,14 @@ ACCOUNT = re.compile(r"[\w.-]{1,48}", re.ASCII)
 """The names of directories that are label values of accounts. An e-mail address does not match."""
 
 ParseErrorReason = Literal[
-    "json", "schema", "encoding", "too_large", "corrupt", "negative", "ambiguous"
+    "json",
+    "schema",
+    "encoding",
+    "too_large",
+    "corrupt",
+    "negative",
+    "ambiguous",
+    "unknown_usage",
 ]
 """Why a record was not used, was used only in part, or may be counted wrongly.
 
@@ -20,7 +27,8 @@ ParseErrorReason = Literal[
 the text is not valid UTF-8. `too_large`: the record, or the text of a compressed file, exceeds the
 size limit. `corrupt`: the database or the compressed file is damaged. `negative`: a number in the
 event, such as a token count, is below zero. `ambiguous`: the record has neither an id nor a time.
-It is counted, although it may repeat an earlier record.
+It is counted, although it may repeat an earlier record. `unknown_usage`: the record has usage, but
+does not show what its numbers include. It is not counted.
 """
 
 ResetReason = Literal["truncated", "rewritten", "replaced", "state", "deleted"]

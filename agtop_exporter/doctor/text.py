@@ -59,6 +59,10 @@ WHAT_IS_WRONG = {  # reason of a ParseError -> singular, plural
         "record may be a copy of an earlier one (it is counted)",
         "records may be copies of earlier ones (they are counted)",
     ),
+    "unknown_usage": (
+        "record has usage whose meaning is not known (it is not counted)",
+        "records have usage whose meaning is not known (they are not counted)",
+    ),
     "negative": (
         "event has a negative figure, a bug in this program (it is not counted)",
         "events have negative figures, a bug in this program (they are not counted)",

@@ -25,11 +25,13 @@ class Accounts:
         self._sums: dict[tuple[int, str], RunningTotal] = {}  # by session and model
 
     def lacking(self, entry: Entry, before: Entry | None, total: RunningTotal) -> Entry:
-        """Return the part of the event `entry` that is not counted yet for its session and model.
+        """Return `entry` with only the requests and tokens that are not counted yet.
 
-        `total` is the running total of the event. If another record of the event was counted
-        earlier, `before` is the stored event. The result then has the numbers of `before`, so that
-        nothing is added. If the result is only a part of the event, it has no cost yet.
+        `total` is what the source of the event has recorded so far for the session and model,
+        including this event. If it is UNKNOWN_TOTAL, or if no other source has been counted, all of
+        `entry` is returned. Otherwise the counted usage is left out, and `cost` is None: the caller
+        calculates it. `before` is the stored event with the same key, or None. If there is one, the
+        result has its requests, tokens and costs, so that merging the two adds no usage.
         """
         if before is not None:
             return _as_counted(entry, before)

@@ -1,4 +1,8 @@
-"""`LedgerFiles`: opens, reopens and repairs the ledger file of a ledger in memory."""
+"""`LedgerFiles`: opens the ledger file, loads it into memory and repairs damage.
+
+A file that could not be written is opened again later. Then the changes
+in memory are added to it.
+"""
 
 from collections.abc import Callable, Collection
 from pathlib import Path

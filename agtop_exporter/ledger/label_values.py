@@ -39,9 +39,10 @@ Scope = tuple[SeriesLimit, str]
 
 
 def scope_of(series: Series) -> Scope | None:
-    """Return the limit and the agent of a series whose label values are limited, else None.
+    """Return the limit on the number of values of a series' label, and the agent.
 
-    The label value "" is not limited. It is the account in the default directory.
+    The limit is a name, such as `models`. The result is None if no limit applies to the metric or
+    to the value. The value "" has no limit; it is the account in the default directory.
     """
     limit = LIMITS.get(series[0])
     return (limit, series[1]) if limit and any(series[VALUE_AT:]) else None

@@ -226,7 +226,7 @@ class Ledger(LedgerFiles):
     # --- committing -----------------------------------------------------------------------------
 
     def commit(self) -> dict[Key, bytes]:
-        """Write all changes of a refresh to disk. Return the result of `take_changed`."""
+        """Write all changes of a refresh to disk. Return the earlier states of changed sessions."""
         self.checkpoint()
         return self.take_changed()
 

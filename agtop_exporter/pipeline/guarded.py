@@ -109,11 +109,12 @@ class GuardedFiles:
         return msgspec.structs.replace(listing, unreadable=unreadable)
 
     def account_plans(self) -> Mapping[str, str]:
-        """Return the names of the user's subscriptions for the agent, by account; "" if unknown.
+        """Return the name of the subscription of each account of the agent; "" if it is unknown.
 
-        The names are read after the first call of `look` during which all paths responded, and
-        again when an account was added. The first home directory that has a name determines the
-        result for the account "". Raises NoResponseError if a file system stops responding.
+        The key "" is the account in the default directory. Its subscription is the first one that
+        is found in the home directories. The names are read after the first call of `look` during
+        which all paths responded, and again when an account was added. Raises NoResponseError if a
+        file system stops responding.
         """
         if self._responds and not self._plans.keys() >= {"", *self.places.accounts.values()}:
             self._plans = self._guard.call(self._agent.name, lambda _beat: self._read_plans())

@@ -8,7 +8,10 @@ from agtop_exporter.model import WAITING_BOUNDS_SECONDS, Series, Session
 
 
 class Waits:
-    """Stores the waits that have not ended, and those that ended since the last call of `take`."""
+    """Measures the waits of sessions for a human, from their start until the session continues.
+
+    It stores the waits that have not ended, and those that ended since the last call of `take`.
+    """
 
     def __init__(self) -> None:
         self._began: dict[Key, float] = {}

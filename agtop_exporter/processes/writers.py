@@ -32,13 +32,12 @@ def growth(before: Mapping[ProcessId, Written], now: Mapping[ProcessId, Written]
 
 
 def writer(candidates: Collection[ProcessId], written: Growth, *, new: bool) -> ProcessId | None:
-    """Return the only candidate that can have written a record.
+    """Return the candidate that wrote a record, or None if that cannot be determined.
 
-    The result is None if no candidate or several candidates can have written the record. `written`
-    has the bytes that the candidates wrote since a time before the record was written. If a
-    candidate is not in `written`, the result is None. A candidate whose number of written
-    characters is unknown counts as a possible writer. `new` means that the record is the first
-    record of its session.
+    `written` has the bytes that each process wrote since a time before the record was written. The
+    result is None if a candidate is missing in it, or unless exactly one candidate can be the
+    writer. `new` is true if the record is the first one of its session. If several candidates
+    remain then, those that wrote no bytes to disk are excluded, unless this excludes all of them.
     """
     if not written.keys() >= set(candidates):
         return None

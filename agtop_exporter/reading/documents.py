@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 
 import msgspec
 
@@ -19,11 +20,30 @@ from agtop_exporter.reading.state import NoState, encode_state, restore
 
 SMALL_DOCUMENT_BYTES = 1024 * 1024
 
+
+class Form(msgspec.Struct, frozen=True):
+    """How a document is decoded.
+
+    If `member` is not empty, the document is decoded as the value of this member of an object. So a
+    Struct can describe a document that is an array. `kept` matches the part of a long string that
+    is not removed from a long document; see StringShortener.
+    """
+
+    member: str = ""
+    kept: re.Pattern[bytes] | None = None
+
+
+OBJECT = Form()
+
 _check = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def read_document(
-    agent: str, parser_type: type[RecordParser[Record, State]], path: str, cursor: Cursor
+    agent: str,
+    parser_type: type[RecordParser[Record, State]],
+    path: str,
+    cursor: Cursor,
+    form: Form = OBJECT,
 ) -> Batch:
     """Return a batch from the document at `path`; an empty batch if the document has not changed.
 
@@ -32,7 +52,7 @@ def read_document(
     """
     batch = BatchBuilder(agent, path, known_types=parser_type.known_types)
     state, start, lost_state = restore(cursor, parser_type.state_type)
-    document, now = load_document(path, start, parser_type.record, errors=batch.errors)
+    document, now = load_document(path, start, parser_type.record, errors=batch.errors, form=form)
     if document is not None:
         batch.records = 1
         batch.modified_at = now.mtime_ns / NANOSECONDS
@@ -57,7 +77,12 @@ def usable_document(path: str | os.PathLike[str], kind: type[Record]) -> Record 
 
 
 def load_document(
-    path: str, cursor: Cursor, kind: type[Record], *, errors: Errors
+    path: str,
+    cursor: Cursor,
+    kind: type[Record],
+    *,
+    errors: Errors,
+    form: Form = OBJECT,
 ) -> tuple[Record | None, Cursor]:
     """Return (document, new cursor). The document is None if its content has not changed.
 
@@ -70,7 +95,7 @@ def load_document(
     """
     descriptor, status = open_regular(path)
     try:
-        text, digest = _text(descriptor, status.st_size)
+        text, digest = _text(descriptor, status.st_size, form.kept)
     finally:
         os.close(descriptor)
     now = cursor_at(status, status.st_size, fingerprint=cursor.fingerprint)
@@ -81,18 +106,20 @@ def load_document(
         return None, now
     if not _is_complete(without_marks(text)):
         return None, msgspec.structs.replace(now, offset=0)
+    if form.member:
+        text = b'{"%s":%s}' % (form.member.encode(), without_marks(text) or b"null")
     value = decoder(kind, errors)(memoryview(text), 0)
     return value, msgspec.structs.replace(now, fingerprint=digest)
 
 
-def _text(descriptor: int, size: int) -> tuple[bytes | None, bytes]:
+def _text(descriptor: int, size: int, kept: re.Pattern[bytes] | None) -> tuple[bytes | None, bytes]:
     """Return (text, digest of the whole file).
 
     `size` is the size of the file. The text of a long file lacks its long strings. The text is None
     if it is too long even without them.
     """
     digest = hashlib.blake2b(digest_size=16)
-    shortener = StringShortener() if size > LONG_LINE_BYTES else None
+    shortener = StringShortener(kept) if size > LONG_LINE_BYTES else None
     blocks: list[bytes] = []
     while block := os.read(descriptor, BLOCK_BYTES):
         digest.update(block)

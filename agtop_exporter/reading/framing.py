@@ -37,7 +37,7 @@ class Objects(Lines, frozen=True):
     An indented object begins with the line `{` and ends with the line `}`. In a damaged file, other
     text may precede the `{` on its line.
 
-    An object that contains none of the `markers` is skipped. The last object of a text is never
+    An object that contains none of the byte strings `markers` is skipped. The last object of a text is never
     skipped, because the cursor can only move to the end of an object that is not skipped.
     """
 
@@ -56,9 +56,10 @@ class Objects(Lines, frozen=True):
         return end
 
     def split(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """Yield the offsets (begin, end) of each object with a marker, and of the last object.
+        """Yield the offsets (begin, end) of each object that contains one of the `markers`.
 
-        `text` contains complete objects only.
+        The last object is always yielded, so that the cursor can move to its end. `text` contains
+        complete objects only.
         """
         find = text.find
         opening, closing = _ForwardSearch(text, b"\n{\n"), _ForwardSearch(text, _CLOSING)

@@ -4,6 +4,7 @@ import re
 
 LONG_LINE_BYTES = 8 * 1024 * 1024  # longer lines are read without their long strings
 LONG_STRING_BYTES = 4096
+END_BYTES = 16 * 1024  # of a long string, in which the part to keep is searched
 PIECE_BYTES = 256 * 1024
 ELLIPSIS = "…".encode()
 
@@ -23,11 +24,16 @@ class StringShortener:
     empty, because parsers treat an empty text differently. A run of NUL bytes becomes one NUL byte
     and ends the current string, because a file system writes NUL bytes in place of lost data.
 
+    `kept` matches the part of a long string that is copied after the ellipsis, up to the end of the
+    string. The part must not begin within an escape sequence.
+
     `overflow` is true if the shortened line is still too long. `line()` then returns b"", and
     further pieces are ignored.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kept: re.Pattern[bytes] | None = None) -> None:
+        self._kept = kept
+        self._end = b""  # the last bytes of the current string, if a part can be kept
         self._out = bytearray()
         # the start of the current string; None outside of strings
         self._string: bytearray | None = None
@@ -59,7 +65,7 @@ class StringShortener:
         end = matched.end() if matched else at
         if end < len(data):  # at the opening quote
             end += 1
-            self._string, self._string_bytes = bytearray(), 0
+            self._string, self._string_bytes, self._end = bytearray(), 0, b""
         self._emit(data[at:end])
         return end
 
@@ -70,6 +76,8 @@ class StringShortener:
         self._string_bytes += len(part)
         if self._string is not None and self._string_bytes <= LONG_STRING_BYTES:
             self._string += part
+        if self._kept is not None:
+            self._end = (self._end + part)[-END_BYTES:]
         if end >= len(data):
             return end
         # the escaped character is in the next piece
@@ -77,13 +85,17 @@ class StringShortener:
             self._pending = data[end:]
             return len(data)
         short = self._string is not None and self._string_bytes <= LONG_STRING_BYTES
-        self._emit(bytes(self._string or b"") if short else _ellipsis(part))
+        self._emit(bytes(self._string or b"") if short else _ellipsis(part) + self._kept_part())
         self._string = None
         end += data[end] == ord("\\")  # a backslash before a NUL byte
         if data[end] != 0:
             self._emit(b'"')
             end += 1
         return end
+
+    def _kept_part(self) -> bytes:
+        found = self._kept.search(self._end) if self._kept is not None else None
+        return found[0] if found else b""
 
     def _emit(self, data: bytes) -> None:
         if len(self._out) + len(data) > LONG_LINE_BYTES:

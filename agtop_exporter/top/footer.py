@@ -53,7 +53,11 @@ def _summary(state: ViewState, selection: Selection, error: str) -> Line:
 
 
 def _scope_name(state: ViewState) -> str:
-    """Return the name of the group whose sessions are shown, or of the scope."""
+    """Return which sessions the list shows, as text for the footer.
+
+    If a group of the totals is open, the text has the kind of the group, its name and the range of
+    days. Otherwise it is the scope: `live`, `live+today` or `all`.
+    """
     if state.drilled is None:
         return state.scope
     name = MASK if state.masked else visible(state.drilled_name) or UNKNOWN

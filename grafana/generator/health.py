@@ -161,7 +161,7 @@ SCANS = row(
         "Unusable records by reason",
         "In the selected time range. schema: changed format. json, encoding: damaged file. "
         "corrupt: damaged database. too_large: line above the limit. negative: exporter bug. "
-        "ambiguous: counted, but may be a copy.",
+        "ambiguous: counted, but may be a copy. unknown_usage: not counted.",
         (
             f"round(sum by (agent, reason) ({of.grown('agtop_parse_errors_total')})) > 0",
             "{{agent}} {{reason}}",

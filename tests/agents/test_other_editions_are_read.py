@@ -24,6 +24,10 @@ CASES = [
     ("copilot", CODE, ".vscode-remote/data/User"),
     ("copilot", CODE, ".vscodium-server-insiders/data/User"),
     ("copilot", CODE, "AppData/Roaming/Code/User"),  # a home of Windows that WSL shows
+    ("cline", CODE, ".config/Cursor/User"),
+    ("cline", CODE, ".var/app/com.vscodium.codium/config/VSCodium/User"),
+    ("cline", CODE, ".cursor-server/data/User"),
+    ("cline", CODE, "AppData/Roaming/Windsurf/User"),
     ("cursor", CURSOR, "AppData/Roaming/Cursor/User"),
     ("cursor", CURSOR, "Library/Application Support/Cursor/User"),
     ("antigravity", ANTIGRAVITY, "AppData/Roaming/Antigravity/User"),

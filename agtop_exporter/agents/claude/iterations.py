@@ -97,7 +97,12 @@ def context_tokens(usage: Usage, model: str, total: TokenCounts) -> int:
 
 
 def _own(usage: Usage, model: str) -> list[tuple[int, Iteration]]:
-    """Return the iterations that the record's token counts include, as (index, iteration)."""
+    """Return the items of `usage.iterations` whose tokens are in the counts of `usage`.
+
+    They are the messages of `model`, the model that answered, or the last message if none is of
+    this model. If `model` answered again after a refusal and the counts are those of its last
+    answer, only this answer is returned. Each item is (index, iteration).
+    """
     if not usage.iterations:
         return []
     sampled = [pair for pair in enumerate(usage.iterations) if pair[1].type in SAMPLING]

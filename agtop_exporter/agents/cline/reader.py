@@ -26,6 +26,7 @@ from agtop_exporter.reading.state import NoState
 NAME = "cline"
 MESSAGES = ".messages.json"  # suffix of the documents with messages
 TITLE_RANK = 3
+LEGACY = "Warning: this is a legacy conversation"  # ends the messages of a task of version 3
 STARTED = re.compile(r"(\d{13})_")  # a session id begins with its start in unix milliseconds
 
 
@@ -55,8 +56,10 @@ class ConversationParser(TranscriptParser[Conversation, NoState]):
         self.started = int(started[1]) / 1000 if started else 0.0
         self.time = record.updated_at.timestamp() if record.updated_at else 0.0
         messages = record.messages or []
+        begin = first_own(messages)
         for index, message in enumerate(messages):
-            self._handle_message(message, index)
+            if index >= begin or has_provider(message):
+                self._handle_message(message, index)
         self.batch.records = len(messages)
 
     def _handle_message(self, message: Message, index: int) -> None:
@@ -122,6 +125,25 @@ class ConversationParser(TranscriptParser[Conversation, NoState]):
             text = next((block.text for block in message.blocks if block.type == "text"), "")
             session.set_title(text or "", PROMPT_RANK)
             self.add_event(f"prompt:{key}", turns=1)
+
+
+def first_own(messages: list[Message]) -> int:
+    """Return the index after the messages that were copied from a task of version 3; else 0.
+
+    If version 4 of the editor extension continues such a task, it copies the messages of the task
+    and puts the sum of the usage into the last of them, without a provider. A warning for the model
+    follows. The usage is that of the document of the task, which `tasks` reads.
+    """
+    for index, message in enumerate(messages):
+        if message.role == "user" and any(LEGACY in (each.text or "") for each in message.blocks):
+            return index + 1
+    return 0
+
+
+def has_provider(message: Message) -> bool:
+    """Return whether a message names the provider of its model, so that it was not copied."""
+    info = message.model_info
+    return info is not None and info.provider not in {None, "", "unknown"}
 
 
 class DescriptionParser(RecordParser[Description, NoState]):

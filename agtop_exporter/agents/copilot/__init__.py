@@ -23,25 +23,10 @@ from agtop_exporter.agents.copilot import changes, chat, cli, otel, signals, sto
 from agtop_exporter.agents.copilot.logs import FOLDER, LOG
 from agtop_exporter.agents.copilot.processes import SIGNATURE
 from agtop_exporter.agents.copilot.rows import STORE
+from agtop_exporter.editors import user_folders
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import database_group
 
-EDITORS = ("Code", "Code - Insiders", "Code - OSS", "VSCodium", "VSCodium - Insiders")
-PACKAGES = (  # settings of editors that are installed by Flatpak and Snap
-    ".var/app/com.visualstudio.code/config/Code",
-    ".var/app/com.visualstudio.code-oss/config/Code - OSS",
-    ".var/app/com.vscodium.codium/config/VSCodium",
-    ".var/app/com.vscodium.codium-insiders/config/VSCodium - Insiders",
-    "snap/code/current/.config/Code",
-    "snap/code/common/.config/Code",
-    "snap/codium/current/.config/VSCodium",
-    "snap/codium/common/.config/VSCodium",
-)
-SERVERS = (
-    *(".vscode-server", ".vscode-server-insiders", ".vscode-server-oss", ".vscode-remote"),
-    *(".vscodium-server", ".vscodium-server-insiders", ".openvscode-server"),
-)
-CODE_SERVER = "code-server"
 TRACES = "globalStorage/github.copilot-chat"
 UNREAD = (
     (".copilot/history-session-state", "sessions of older versions of the tool"),
@@ -64,14 +49,8 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the home directory of the tool, and the settings folders of the editors."""
     settings = application_folders(home, environment)
     data = named_path(environment.get("XDG_DATA_HOME") or str(home / ".local" / "share"))
-    editors = (
-        *(folder / editor for folder in settings for editor in EDITORS),
-        *(home / package for package in PACKAGES),
-        *(home / server / "data" for server in SERVERS),
-        data / CODE_SERVER,
-    )
     tool = listed_roots(environment, "COPILOT_HOME", home / ".copilot")
-    return tuple(dict.fromkeys((*tool, *(editor / "User" for editor in editors))))
+    return tuple(dict.fromkeys((*tool, *user_folders(home, settings, data))))
 
 
 def files(root: Path) -> Iterator[Entry]:
