@@ -134,7 +134,7 @@ def _calls_of(text: str) -> Calls:
 
 
 SESSION_COLUMNS = tuple(TABLES["sessions"].columns)
-_SIGNAL_COLUMNS = {"signal": "kind", "signal_reason": "reason", "signal_detail": "detail"}
+_SIGNAL_COLUMNS = {"signal": "kind"} | {f"signal_{n}": n for n in ("reason", "detail", "tool")}
 _FACTS = SessionUpdate.__struct_fields__
 _FIELDS = SessionState.__struct_fields__[:-3]  # other tables have the last three fields
 

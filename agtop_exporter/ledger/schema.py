@@ -12,7 +12,7 @@ and `records` find the field by this name. The names and the order of existing c
 import sqlite3
 from typing import Any, NamedTuple
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 EMPTY_VERSION = 0  # what SQLite reports for a new file
 
 
@@ -160,6 +160,7 @@ TABLES = {
             "turns": "INTEGER NOT NULL",
             "compactions": "INTEGER NOT NULL",
             "account": "TEXT NOT NULL",
+            "signal_tool": "TEXT NOT NULL",
         },
         ("id",),
         constraint="UNIQUE (agent, session_id)",

@@ -46,14 +46,23 @@ class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `kind` is `idle`, `running`, `waiting`, `error`, `ended` (the agent recorded the end of the
     session) or `unknown`. `reason` is what a `waiting` session waits for (`input` or `permission`),
     or the kind of an `error`. `detail` is the type of the record from which the signal was derived.
+    `tool` is the name of the tool that runs, without its arguments. If several run, it is the tool
+    that was called last. It is "" if no tool runs, or if the records do not show it.
     """
 
     kind: str = "unknown"
     reason: str = ""
     detail: str = ""
+    tool: str = ""
 
     def __bool__(self) -> bool:
         return self.kind != "unknown"
+
+    def with_tool(self, name: str) -> "Signal":
+        """Return the signal with the name of a tool, if the signal is running or waiting."""
+        if not name or self.kind not in ("running", "waiting"):
+            return self
+        return msgspec.structs.replace(self, tool=one_line(name))
 
 
 class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
@@ -273,6 +282,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     agent_turns: int
     tools: dict[str, int]  # calls by tool name
     tool_errors: dict[str, int]
+    running_tool: str | None = None  # the tool called last that has no result yet
     compactions: int
     context_used_tokens: int | None
     context_peak_tokens: int | None

@@ -23,6 +23,7 @@ from agtop_exporter.pipeline.trees import SessionTree
 from agtop_exporter.state import resolve
 
 BUSY_PERCENT = 1.0  # of one core; a process below it is waiting
+AT_WORK = frozenset({"running", "waiting"})  # states in which a tool can run
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ class Derivation:
         top = SessionKey(*self.tree.line((record.agent, record.session_id))[-1])
         signal = tree_signal(members)
         process = self.pairing.process(top)
+        state = self._state(
+            record, signal, top, now, last_active=certain_time(members, now), process=process
+        )
         shared = shared_facts(facts) | {
             "last_active": last_active,
             "context_window_tokens": facts.context_window_tokens or self._window(facts),
@@ -96,10 +100,9 @@ class Derivation:
             agent_turns=own.requests,
             tools=dict(record.tools),
             tool_errors=dict(record.tool_errors),
+            running_tool=(facts.signal.tool or None) if state.kind in AT_WORK else None,
             compactions=record.compactions,
-            state=self._state(
-                record, signal, top, now, last_active=certain_time(members, now), process=process
-            ),
+            state=state,
             state_detail=signal.detail or None,
             process=process if top == record.key else None,
             spent=self.pairing.past_usage(record.key),

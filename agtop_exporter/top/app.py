@@ -21,6 +21,11 @@ from agtop_exporter.top.styles import Palette
 from agtop_exporter.top.view import View
 
 TICK_SECONDS = 1.0
+FRAME_SECONDS = 0.125
+"""Keys draw the screen at most once in this time, also while a key is held.
+
+With the clock and a refresh, these are at most 10 frames per second.
+"""
 SIGNALED = 128  # added to the number of a signal, as shells do
 
 
@@ -75,6 +80,8 @@ class TopApp(App[int], inherit_bindings=False):
         self._field = Input(placeholder="words, state:wait, !codex, cost>1, age<1h", compact=True)
         self._field.cursor_blink = False
         self._feed = make_feed(self._refreshed)
+        self._frame_ends_at = 0.0  # in seconds of the loop's clock
+        self._waits = False  # a draw at the end of the frame is planned
 
     def _refreshed(self) -> None:
         """Notify the application that the feed has changed. The thread of the feed calls this."""
@@ -149,7 +156,7 @@ class TopApp(App[int], inherit_bindings=False):
         self._view.act(now, key.action, *key.arguments)
         if self._view.state.hidden != hidden:
             self._keep_hidden(self._view.state.hidden)
-        self._show(now)
+        self._show_key(now)
 
     def _leave(self) -> None:
         self.exit(0)
@@ -201,7 +208,7 @@ class TopApp(App[int], inherit_bindings=False):
     def on_canvas_scrolled(self, message: Canvas.Scrolled) -> None:
         """Scroll the part of the screen that the keys act on."""
         self._view.scroll(self._clock(), message.direction)
-        self._show()
+        self._show_key()
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay the screen out for the new size."""
@@ -212,6 +219,24 @@ class TopApp(App[int], inherit_bindings=False):
 
     def on_top_app_refreshed(self) -> None:
         """Show what the feed has found, unless the user has paused the view."""
+        self._show()
+
+    def _show_key(self, now: float | None = None) -> None:
+        """Draw the result of a key: at once, or at the end of the frame of an earlier key.
+
+        `now` is in unix seconds.
+        """
+        time = asyncio.get_running_loop().time()
+        if time >= self._frame_ends_at:
+            self._frame_ends_at = time + FRAME_SECONDS
+            self._show(now)
+        elif not self._waits:
+            self._waits = True
+            self.set_timer(self._frame_ends_at - time, self._end_frame)
+
+    def _end_frame(self) -> None:
+        self._waits = False
+        self._frame_ends_at = asyncio.get_running_loop().time() + FRAME_SECONDS
         self._show()
 
     def _show(self, now: float | None = None) -> None:

@@ -243,7 +243,7 @@ COLUMNS = (
         sort=lambda row: -row.last_active if row.last_active else None,
         rises=True,
     ),
-    _words("TITLE", 7, 16, "title", private=True, stretch=60),
+    _words("TITLE", 7, 12, "title", private=True, stretch=60),
     Column(
         "SESSION",
         8,
@@ -255,15 +255,15 @@ COLUMNS = (
     ),
     Column(
         "TOKENS",
-        9,
+        11,
         6,
         lambda row, _: (
             (compact(row.session.tree.tokens.total), "") if row.session else (UNKNOWN, "dim")
         ),
         sort=lambda row: row.session.tree.tokens.total if row.session else None,
     ),
-    Column("ACTIVITY", 10, ACTIVITY_CELLS, _activity, sort=lambda row: row.ring.tokens_per_minute),
-    Column("PID", 11, 7, _text(lambda row: str(row.pid or "")), sort=lambda row: row.pid),
+    Column("ACTIVITY", 9, ACTIVITY_CELLS, _activity, sort=lambda row: row.ring.tokens_per_minute),
+    Column("PID", 10, 7, _text(lambda row: str(row.pid or "")), sort=lambda row: row.pid),
     Column("SUB", 12, 3, lambda row, _: (str(row.subagents or ""), ""), lambda row: row.subagents),
     _resource("R/s", 13, 8, lambda usage: usage.disk_read_bytes_per_second, per_second, rate=True),
     _resource(

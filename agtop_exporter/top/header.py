@@ -7,7 +7,15 @@ from agtop_exporter.top.history import NO_SAMPLES, Ring
 from agtop_exporter.top.limits import limits_line, until
 from agtop_exporter.top.look import Look, pending, percent, short
 from agtop_exporter.top.rows import Frame, Rows
-from agtop_exporter.top.spans import STATE_SIGNS, Line, Span, clipped, ends, sparkline
+from agtop_exporter.top.spans import (
+    STATE_SIGNS,
+    Line,
+    Span,
+    clipped,
+    ends,
+    sparkline,
+    width_of,
+)
 from agtop_exporter.top.totals import dollars
 
 STALE_INTERVALS = 3
@@ -34,20 +42,31 @@ def states_line(rows: Rows, look: Look) -> Line:
 def first_line(rows: Rows | None, look: Look, width: int, notes: Sequence[Span]) -> Line:
     """Return the program's name, the states, today's usage, the cost per hour and the time.
 
-    `notes` are shown before the time, such as `STALE 14s` or `paused`.
+    `notes` are shown before the time, such as `STALE 14s` or `paused`. If the line is too long,
+    today's tokens leave first, then the name, then today's cost.
     """
-    spans: list[Span] = [("agtop  ", "bold")]
-    if rows:
-        spans += states_line(rows, look)
-        today, rate = rows.frame.today, rows.frame.total.usd_per_hour
-        if today is not None:
-            spans += [(" today ", "dim"), (f"${dollars(today)}", "bold")]
-            spans += [(f" {compact(today.tokens.total)} tok ", "")]
-        spans.append((f" ${pending(look) if rate is None else f'{rate:.1f}'}/h", ""))
     right: list[Span] = []
     for note in notes:
         right += [note, ("  ", "")]
-    return ends(spans, [*right, (look.clock(look.now, "%H:%M"), "")], width)
+    right.append((look.clock(look.now, "%H:%M"), ""))
+    parts: dict[str, list[Span]] = {"name": [("agtop  ", "bold")]}
+    if rows:
+        parts |= {"states": [*states_line(rows, look)], **_usage(rows, look)}
+    for name in ("tokens", "name", "cost"):
+        if sum(map(width_of, parts.values())) + width_of(right) < width:
+            break
+        parts.pop(name, None)
+    return ends([span for part in parts.values() for span in part], right, width)
+
+
+def _usage(rows: Rows, look: Look) -> dict[str, list[Span]]:
+    today, rate = rows.frame.today, rows.frame.total.usd_per_hour
+    parts: dict[str, list[Span]] = {}
+    if today is not None:
+        parts["cost"] = [(" today ", "dim"), (f"${dollars(today)} ", "bold")]
+        parts["tokens"] = [(f"{compact(today.tokens.total)} tok ", "")]
+    parts["rate"] = [(f" ${pending(look) if rate is None else f'{rate:.1f}'}/h", "")]
+    return parts
 
 
 def graph_line(total: Ring, look: Look, width: int) -> Line:

@@ -1,7 +1,8 @@
 """Maps the names of styles to Rich styles. The colors of states are those of Okabe and Ito.
 
 A style never depends on its color alone, and the background is that of the terminal, so that the
-view is readable on light and dark terminals, with 16 colors and without colors.
+view is readable on light and dark terminals, with 16 colors and without colors. The sky blue is
+darker than that of Okabe and Ito, whose contrast with white is only 2.3:1.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from rich.style import Style
 from textual.strip import Strip
 
 from agtop_exporter.top.spans import Line, to_ascii
+
+SKY_BLUE = "#2a8ac4"
 
 PLAIN: Mapping[str, Style] = {
     "": Style(),
@@ -36,13 +39,13 @@ PLAIN: Mapping[str, Style] = {
 COLORED: Mapping[str, Style] = {
     **PLAIN,
     "live": Style(bold=True, color="#009e73"),
-    "bar": Style(color="#56b4e9"),
+    "bar": Style(color=SKY_BLUE),
     "high": Style(bold=True, color="#d55e00"),
     "wait": Style(bold=True, color="#000000", bgcolor="#e69f00"),
     "error": Style(bold=True, color="#d55e00"),
     "stalled": Style(bold=True, color="#000000", bgcolor="#f0e442"),
     "run": Style(bold=True, color="#009e73"),
-    "idle": Style(color="#56b4e9"),
+    "idle": Style(color=SKY_BLUE),
 }
 """The styles with colors. Text on yellow and orange is black, which is readable everywhere."""
 

@@ -293,7 +293,7 @@ def test_an_error_ends_with_the_next_prompt(chat):
 @pytest.mark.parametrize("name", ["AskUserQuestion", "ExitPlanMode"])
 def test_a_question_waits_until_it_is_answered(chat, name):
     chat.assistant("m1", tool(name), stop="tool_use")
-    assert chat.told().signal(SESSION) == Signal("waiting", "input", "assistant.question")
+    assert chat.told().signal(SESSION) == Signal("waiting", "input", "assistant.question", name)
     assert chat.result("toolu_1").told().signal(SESSION).kind == "running"
 
 

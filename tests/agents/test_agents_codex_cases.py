@@ -75,7 +75,7 @@ def test_x08_a_subagent_has_a_parent(tmp_path, chat):
 @pytest.mark.parametrize("kind", ["function_call", "custom_tool_call", "local_shell_call"])
 def test_x09_a_call_is_running(chat, kind):
     assert chat.item(kind, name="shell", call_id="c").told().signal(THREAD) == Signal(
-        "running", "", kind
+        "running", "", kind, "shell"
     )
 
 

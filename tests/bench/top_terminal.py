@@ -16,6 +16,8 @@ from pathlib import Path
 import psutil
 from pseudo_terminal import PseudoTerminal
 
+from agtop_exporter.top.app import FRAME_SECONDS
+
 KEYS = (*"jkGgssi<<ald", "2", "3", "1", *"mm/prt", "\r")
 """Keys that change the list, the detail or the footer."""
 PAINTED = re.compile(r"\x1b\[(?:[4-9]|[1-9]\d);\d+H(?!\Z|\x1b\[\d+;\d+H)")
@@ -45,7 +47,7 @@ def press(terminal, key):
     terminal.type(key)
     terminal.until(PAINTED.search)
     seconds = time.perf_counter() - began
-    read(terminal, 0.05)
+    read(terminal, FRAME_SECONDS)  # a key that follows sooner is drawn later, as if it were held
     return seconds
 
 

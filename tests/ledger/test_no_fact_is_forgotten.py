@@ -36,7 +36,7 @@ NOT_SHOWN = {  # fields of `Session` without a key of their name
     "spent": "counters only",
 }
 SHOWN = json_page.SESSION.type.__struct_fields__
-COLUMNS = {"signal": ("signal", "signal_reason", "signal_detail")}
+COLUMNS = {"signal": ("signal", "signal_reason", "signal_detail", "signal_tool")}
 SQL_TYPES = {
     str: "TEXT NOT NULL",
     int: "INTEGER NOT NULL",
@@ -54,7 +54,7 @@ def value_of(field, number):
         bool: True,
         float | None: EVENING - 7200 + 60 * number,
         int | None: 1000 + number,
-        Signal: Signal("waiting", "input", f"record {number}"),
+        Signal: Signal("waiting", "input", f"record {number}", f"tool {number}"),
     }
     return kinds[field.type]
 

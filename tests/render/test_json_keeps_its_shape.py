@@ -99,7 +99,7 @@ def test_unknown_is_null_and_never_left_out():
     assert nulls == {
         "parent_session_id", "project", "cwd", "title", "model", "started_at", "last_active",
         "duration_seconds", "model_effort", "model_effort_detail", "subscription", "agent_version",
-        "git_branch", "user", "pid",
+        "git_branch", "user", "pid", "running_tool",
         "liveness", "match_confidence", "match_evidence", "process_role", "process",
     }  # fmt: skip
     assert set(unknown["context"].values()) == {None}

@@ -6,11 +6,13 @@ from functools import wraps
 from textual import _wait
 from top_views import NOW, frame, make_view, screen_of
 
+from agtop_exporter.top import app as app_module
 from agtop_exporter.top.app import TopApp
 from agtop_exporter.top.notices import Notices
 from agtop_exporter.top.rows import Rows
 
 _wait.SLEEP_GRANULARITY, _wait.SLEEP_IDLE = 0.002, 0.001  # a pilot sleeps this long after each key
+app_module.FRAME_SECONDS = 0.0  # no test waits for the next frame
 
 
 class StillFeed:

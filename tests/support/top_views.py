@@ -101,12 +101,13 @@ def sessions():
         project="webshop",
         title="Fix the checkout when the cart is empty",
         kind="running",
+        running_tool="Bash",
         process=live(4242, cpu=28.4, rss=248_000_000, read=2_000.0, written=6_200_000.0),
         children=(child.session_id,),
     )
     return (
         session(1, "docs", "ランディングページの翻訳を直す", "waiting", reason="permission",
-                process=live(4100)),
+                process=live(4100), running_tool="Write"),
         parent,
         msgspec.structs.replace(child, parent_session_id=parent.session_id,
                                 children=(grandchild.session_id,)),

@@ -150,7 +150,13 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         if self.main_chain:
             session.model = model or session.model
             session.effort = record.effort or session.effort
-            session.signal = QUESTION if asks else after_answer(message.stop_reason)
+            state = self.state
+            if message.id != state.called_by or not message.id:
+                state.calls.clear()  # a response begins after the results of the previous one
+                state.called_by = message.id or ""
+            state.calls.begin(tools)
+            signal = QUESTION if asks else after_answer(message.stop_reason)
+            session.signal = signal.with_tool(state.calls.tool)
 
     def _remember_call(self, block: Block) -> tuple[str, str]:
         """Store a tool call until its result follows; return (call id, tool name)."""
@@ -202,6 +208,8 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
             for block in message.content:
                 if block.type == "tool_result":
                     is_result = True
+                    if self.main_chain:
+                        self.state.calls.end(block.tool_use_id)
                     if block.is_error:
                         call_id = block.tool_use_id
                         failed = ((call_id, self.calls.get(call_id, "unknown")),)
@@ -210,7 +218,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         if not is_result:
             self._handle_prompt(record, message)
         elif self.main_chain:
-            self.session.signal = TOOL_RESULT
+            self.session.signal = TOOL_RESULT.with_tool(self.state.calls.tool)
 
     def _handle_prompt(self, record: Record, message: Message) -> None:
         session, text = self.session, prompt_text(message.content).lstrip()

@@ -85,7 +85,8 @@ class ConversationParser(TranscriptParser[Conversation, NoState]):
         }
         self.tools |= calls
         session.model = (info.id if info else None) or session.model
-        session.signal = Signal("running" if calls else "idle", "", "assistant")
+        tool = next(reversed(calls.values()), "")  # all results are in the next message
+        session.signal = Signal("running" if calls else "idle", "", "assistant").with_tool(tool)
         tokens = token_counts(metrics) if metrics else None
         if tokens and not self.copied:
             session.set_context_used(tokens.prompt + tokens.output)

@@ -16,10 +16,8 @@ from agtop_exporter.agents.codex.responses import ResponseHandlers
 from agtop_exporter.agents.codex.turns import TOOL_CALLS, TurnHandlers
 from agtop_exporter.model import is_sane
 
-RESULTS = frozenset(  # types of most records in a rollout; only the times of these are used
-    {"reasoning", "function_call_output", "custom_tool_call_output", "tool_search_output"}
-)
-FREQUENT = TOOL_CALLS | RESULTS | {"token_count"}  # known types of payloads
+RESULTS = frozenset({"function_call_output", "custom_tool_call_output", "tool_search_output"})
+FREQUENT = TOOL_CALLS | RESULTS | {"reasoning", "token_count"}  # known types of payloads
 
 
 class RolloutParser(TurnHandlers):
@@ -66,7 +64,10 @@ class RolloutParser(TurnHandlers):
         handlers = self.record_handlers
         for record in run:
             payload = record.payload
-            if payload is None or payload.type in RESULTS:
+            if payload is None or payload.type == "reasoning":
+                continue
+            if payload.type in RESULTS:
+                self.end_call(payload)
                 continue
             handler = handlers.get(record.type)
             if handler is not None:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec import field
 
+from agtop_exporter.reading.open_calls import OpenCalls
 from agtop_exporter.reading.repeats import Remembered
 from agtop_exporter.reading.state import ReaderState
 
@@ -24,6 +25,7 @@ class RolloutState(ReaderState):
     inherits: bool = False
     last_active: float | None = None  # unix seconds
     asked: bool = False  # a call asked for permission, and its result is missing
+    calls: OpenCalls = field(default_factory=OpenCalls)
     speed: str = ""  # service tier, if it is not the standard one
     origin: str = ""  # id of the thread that was forked, or of the parent of this subagent
     has_records: bool = False  # each response has a `token_usage_record`

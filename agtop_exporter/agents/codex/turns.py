@@ -63,6 +63,7 @@ class TurnHandlers(ResponseHandlers):
             return
         state, session = self.state, self.session
         state.asked = False
+        state.calls.clear()
         state.turn_id = payload.turn_id or state.turn_id
         state.has_tasks = True
         session.context_window_tokens = (
@@ -105,6 +106,7 @@ class TurnHandlers(ResponseHandlers):
         if not text.lstrip().startswith("<"):
             self.session.set_title(text, PROMPT_RANK)
         if not self.copied:
+            self.state.calls.clear()
             self.session.signal = signal("running", "user_message")
             self.add_event(key, turns=1)
 
@@ -145,11 +147,22 @@ class TurnHandlers(ResponseHandlers):
         )
         if self.copied:
             return
+        if payload.call_id and payload.type != "web_search_call":  # it has no result
+            self.state.calls.begin((call,))
         if asks_permission(payload):
             self.state.asked = True
-            self.session.signal = signal("waiting", payload.type, "permission")
+            activity = signal("waiting", payload.type, "permission")
         else:
-            self.session.signal = signal("running", payload.type)
+            activity = signal("running", payload.type)
+        self.session.signal = activity.with_tool(self.state.calls.tool)
+
+    def end_call(self, payload: Payload) -> None:
+        """Process the result of a tool call. Another call may still wait for permission."""
+        if self.copied or not payload.call_id:
+            return
+        calls = self.state.calls
+        if calls.end(payload.call_id) and not self.state.asked:
+            self.session.signal = signal("running", payload.type).with_tool(calls.tool)
 
     event_handlers: ClassVar[dict[str, Callable[["TurnHandlers", Payload], None]]] = {  # by type
         "item_completed": _handle_completed_item,

@@ -27,6 +27,7 @@ from agtop_exporter.agents.copilot.workspace import tool_workspace
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.open_calls import OpenCalls
 from agtop_exporter.reading.state import UNDECODABLE_STATE
 
 NAME = "copilot"
@@ -38,6 +39,7 @@ RUNS = STARTS | {"session.shutdown", "session.compaction_complete"}  # few in a 
 REQUESTS = frozenset({"session.usage_record", "assistant.message"})
 WITH_MODEL = frozenset({"assistant.message", "tool.execution_start", "tool.execution_complete"})
 ASKING_TOOLS = frozenset({"ask_user", "exit_plan_mode"})
+TURN_STARTS = STARTS | {"user.message", "assistant.turn_start"}
 
 
 class LogParser(UsageParser):
@@ -105,6 +107,8 @@ class LogParser(UsageParser):
     def _select_session(self, record: Record) -> None:
         session_id = record.agent_id or self.main_id
         self.main = session_id == self.main_id
+        # the calls of subagents are not stored, so only their latest record shows a tool
+        self.open_calls = self.state.open_calls if self.main else OpenCalls()
         self.time = record.timestamp.timestamp() if record.timestamp else 0.0
         session = self.session = self.batch.session(
             session_id,
@@ -162,10 +166,13 @@ class LogParser(UsageParser):
             name = tool_name(data.tool_name or "", data.mcp_server_name or "")
             remember(self.state.calls, call_id, value=name)
             self.add_event(f"call:{key}", tools=((call_id, name),))
+            self.open_calls.begin(((call_id, name),))
             asks = data.tool_name in ASKING_TOOLS
-            session.signal = signal("waiting" if asks else "running", kind, "input" if asks else "")
+            activity = signal("waiting" if asks else "running", kind, "input" if asks else "")
+            session.signal = activity.with_tool(name)
             return
-        session.signal = signal("running", kind)
+        self.open_calls.end(call_id)
+        session.signal = signal("running", kind).with_tool(self.open_calls.tool)
         if data.success is False:
             failed = ((call_id, self.state.calls.get(call_id, "unknown")),)
             self.add_event(f"failure:{key}", tool_errors=failed)
@@ -182,7 +189,9 @@ class LogParser(UsageParser):
             self.session.signal = signal("idle" if done else "running", kind)
         elif kind in SIGNALS:
             state, reason = SIGNALS[kind]
-            self.session.signal = signal(state, kind, reason)
+            if kind in TURN_STARTS:
+                self.open_calls.clear()
+            self.session.signal = signal(state, kind, reason).with_tool(self.open_calls.tool)
 
     # --- the end ----------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from msgspec import field
 
 from agtop_exporter.agents.copilot.records import NOTHING, Bills, Figures, Totals
 from agtop_exporter.model import TokenCounts
+from agtop_exporter.reading.open_calls import OpenCalls
 from agtop_exporter.reading.repeats import Remembered
 from agtop_exporter.reading.state import ReaderState
 
@@ -64,6 +65,7 @@ class LogState(ReaderState):
     main_model: str = ""
     main_cwd: str = ""
     calls: dict[str, str] = field(default_factory=dict)  # names of the latest tool calls by id
+    open_calls: OpenCalls = field(default_factory=OpenCalls)  # of the main session
     latest_requests: dict[str, bool] = field(default_factory=dict)  # ids of the latest requests
     # By session id: whether the last message had no tool call.
     answered: dict[str, bool] = field(default_factory=dict)

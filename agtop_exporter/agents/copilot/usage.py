@@ -46,6 +46,7 @@ class UsageParser(RecordParser[Record, LogState]):
         self.session = SessionUpdate(session_id="")
         self.time = 0.0
         self.main = True
+        self.open_calls = state.open_calls  # of the session of the current record
         self.in_store: bool | None = None  # None: not looked up yet
         self.has_store: bool | None = None  # None: not looked up yet
 

@@ -152,7 +152,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
             self._add_event("calls", calls[0][0], tools=tools)
         calling = bool(blocks) and blocks[-1].type == "tool_use"
         self.session.signal = (
-            Signal("running", "", "assistant.tool_use")
+            Signal("running", "", "assistant.tool_use").with_tool(tools[-1][1])
             if calling
             else Signal("idle", "", "assistant")
         )

@@ -208,7 +208,8 @@ class TranscriptParser(RecordParser[Line, TranscriptState]):
         if failed:
             self._add(f"failure:{key}", tool_errors=failed)
         is_busy = bool(calls) or message.role == "user"
-        return Signal("running" if is_busy else "idle", "", message.role)
+        tool = next(reversed(calls.values()), "")  # all results are in the next message
+        return Signal("running" if is_busy else "idle", "", message.role).with_tool(tool)
 
     def _add(self, key: str, **fields: Unpack[EventFields]) -> None:
         session_id = self._session().session_id

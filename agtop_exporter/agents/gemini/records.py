@@ -4,6 +4,7 @@ Functions derive token counts, labels of tools and the activity of the session f
 """
 
 import re
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -181,12 +182,19 @@ def _signal_of_answer(message: Message | Record) -> Signal:
 def _signal_of_calls(calls: list[ToolCall]) -> Signal:
     states = {call.status for call in calls}
     if AWAITING in states:
-        return Signal("waiting", "permission", "gemini.toolCalls.awaiting_approval")
+        signal = Signal("waiting", "permission", "gemini.toolCalls.awaiting_approval")
+        return signal.with_tool(_latest(calls, {AWAITING}))
     if states & AT_WORK:
-        return Signal("running", "", "gemini.toolCalls.executing")
+        signal = Signal("running", "", "gemini.toolCalls.executing")
+        return signal.with_tool(_latest(calls, AT_WORK))
     if states == {"cancelled"}:
         return Signal("idle", "", "gemini.toolCalls.cancelled")
     if states == {"success"} and calls[-1].name == "complete_task":  # a subagent has ended
         return Signal("idle", "", "gemini.complete_task")
     failed = [call.name for call in calls if call.status == "error"]
     return Signal("running", "", f"gemini.tool_error:{failed[0]}" if failed else "gemini.toolCalls")
+
+
+def _latest(calls: list[ToolCall], statuses: AbstractSet[str]) -> str:
+    """Return the label of the last tool call that has one of these statuses."""
+    return next(tool_name(call.name) for call in reversed(calls) if call.status in statuses)

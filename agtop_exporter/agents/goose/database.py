@@ -215,7 +215,8 @@ class SessionsParser(DatabaseParser[DatabaseState]):
             for block in blocks
             if block.tool_call and block.tool_call.value and block.id
         }
-        session.signal = Signal("running" if calls else "idle", "", "assistant")
+        tool = next(reversed(calls.values()), "")  # all results are in the next message
+        session.signal = Signal("running" if calls else "idle", "", "assistant").with_tool(tool)
         if calls:
             self._add(event, "calls", tools=tuple(calls.items()))
             known = {**self.state.calls, **calls}

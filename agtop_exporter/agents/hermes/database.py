@@ -242,7 +242,8 @@ class SessionsParser(DatabaseParser[DatabaseState]):
                 self.batch.event(key, session_id=message.session_id, time=time, turns=1)
             case "assistant":
                 calls = self._tools(message)
-                session.signal = Signal("running" if calls else "idle", "", "assistant")
+                activity = Signal("running" if calls else "idle", "", "assistant")
+                session.signal = activity.with_tool(calls[-1][1] if calls else "")
                 if calls:  # a branch has copies of messages, with the ids of their calls
                     key = f"calls:{calls[0][0]}"
                     self.batch.event(key, session_id=message.session_id, time=time, tools=calls)

@@ -139,22 +139,28 @@ def signal_of(message: Message, parts: Iterable[Part]) -> Signal:
             return Signal("idle", "", name)
         return Signal("error", name, "message.error")
     if message.open:
-        waits = (_wait_of(part) for part in parts)
-        return next(filter(None, waits), Signal("running", "", "message.open"))
+        unsettled = [part for part in parts if part.state and part.state.status in UNSETTLED]
+        waits = (_wait_of(part) for part in unsettled)
+        tools = [tool_label(part.tool or part.name or "") for part in unsettled]
+        running = Signal("running", "", "message.open").with_tool(tools[-1] if tools else "")
+        return next(filter(None, waits), running)
     kind = "running" if message.finish == CALLED else "idle"
     return Signal(kind, "", f"finish={message.finish}" if message.finish else f"{message.role}")
 
 
 def _wait_of(part: Part) -> Signal | None:
-    """Return the activity signal of a tool call that waits for the user.
+    """Return the activity signal of a tool call without a result that waits for the user.
 
     Returns None if the call does not wait for the user.
     """
     tool, state = part.tool or part.name or "", part.state
-    if state is None or state.status not in UNSETTLED:
-        return None
     if tool in ASKING_TOOLS:
-        return Signal("waiting", "input", f"tool={tool}")
-    if tool in GUARDED_TOOLS and state.status == "running" and state.metadata is None:
-        return Signal("waiting", "permission", f"tool={tool}")
+        return Signal("waiting", "input", f"tool={tool}").with_tool(tool)
+    if (
+        tool in GUARDED_TOOLS
+        and state is not None
+        and state.status == "running"
+        and state.metadata is None
+    ):
+        return Signal("waiting", "permission", f"tool={tool}").with_tool(tool)
     return None

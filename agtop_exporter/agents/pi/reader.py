@@ -18,6 +18,7 @@ from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.costs import picodollars
+from agtop_exporter.reading.open_calls import OpenCalls
 from agtop_exporter.reading.parsers import TranscriptParser
 from agtop_exporter.reading.seen import SeenIds
 from agtop_exporter.reading.state import ReaderState
@@ -50,6 +51,7 @@ class SessionState(ReaderState):
     selections: SeenIds = msgspec.field(default_factory=SeenIds)
     tiers: dict[str, str] = msgspec.field(default_factory=dict)  # by family of models
     parent_id: str = ""  # id of the session that started this subagent
+    calls: OpenCalls = msgspec.field(default_factory=OpenCalls)
 
 
 class SessionParser(TranscriptParser[Record, SessionState]):
@@ -148,11 +150,13 @@ class SessionParser(TranscriptParser[Record, SessionState]):
             case "assistant":
                 self._handle_answer(message, key)
             case "user":
+                self.state.calls.clear()
                 self._set_signal(Signal("running", "", "user"))
                 self.session.set_title(text_of(message.content), PROMPT_RANK)
                 if not self.state.parent_id:
                     self.add_event(f"prompt:{key}", turns=1)
             case role if role == RESULT:
+                self.state.calls.end(message.tool_call_id or "")
                 self._set_signal(Signal("running", "", "toolResult"))
                 self._add_response(message, f"nested:{key}", "")  # requests of the tool itself
                 if message.is_error:
@@ -177,13 +181,15 @@ class SessionParser(TranscriptParser[Record, SessionState]):
         self._set_model(message.served_model, key)
         session.model_effort = message.thinking_level or session.model_effort
         session.subscription = self.accounts.get(message.provider or "", session.subscription)
-        self._set_signal(SIGNALS.get(message.stop_reason or "", Signal()))
         blocks = message.content if isinstance(message.content, list) else ()
         tools = tuple(
             (block.id or f"{key}:{index}", tool_label(block.name))
             for index, block in enumerate(blocks)
             if block.type == "toolCall"
         )
+        self.state.calls.clear()
+        self.state.calls.begin(tools)
+        self._set_signal(SIGNALS.get(message.stop_reason or "", Signal()))
         used = self._add_response(message, key, message.served_model, tools)
         if not self.copied:
             session.set_context_used(used)
@@ -233,4 +239,4 @@ class SessionParser(TranscriptParser[Record, SessionState]):
 
     def _set_signal(self, signal: Signal) -> None:
         if not self.copied:
-            self.session.signal = signal
+            self.session.signal = signal.with_tool(self.state.calls.tool)

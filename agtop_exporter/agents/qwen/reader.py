@@ -177,9 +177,9 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         for name in self.state.tools.values():
             if name in ASKING_TOOLS | GUARDED_TOOLS:
                 reason = "input" if name in ASKING_TOOLS else "permission"
-                self._set_signal("waiting", f"tool={name}", reason)
+                self._set_signal("waiting", f"tool={name}", reason, name)
                 return
-        self._set_signal(kind, detail)
+        self._set_signal(kind, detail, tool=next(reversed(self.state.tools.values()), ""))
 
     def _handle_system(self, record: Record, payload: SystemPayload, key: str) -> None:
         session = self.session
@@ -243,9 +243,9 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         cancelled = result.status == "cancelled"
         self._set_progress(f"tool_result.{result.status}", "idle" if cancelled else "running")
 
-    def _set_signal(self, kind: str, detail: str, reason: str = "") -> None:
+    def _set_signal(self, kind: str, detail: str, reason: str = "", tool: str = "") -> None:
         if not self.copied:
-            self.session.signal = Signal(kind, reason, detail)
+            self.session.signal = Signal(kind, reason, detail).with_tool(tool)
 
     def _add_event(self, key: str, *, session_id: str = "", **fields: Unpack[EventFields]) -> None:
         event = UsageEvent(

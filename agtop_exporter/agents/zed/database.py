@@ -132,8 +132,9 @@ class ThreadsParser(DatabaseParser[DatabaseState]):
 
     def _handle_answer(self, answer: Answer, session: SessionUpdate, time: float) -> None:
         calls, results = answer.calls, answer.tool_results or {}
-        pending = any(call.id not in results for call in calls)
-        session.signal = Signal("running" if pending else "idle", "", "Agent")
+        pending = [tool_label(call.name) for call in calls if call.id not in results]
+        running = Signal("running", "", "Agent")
+        session.signal = running.with_tool(pending[-1]) if pending else Signal("idle", "", "Agent")
         for call in calls:
             label, result = tool_label(call.name), results.get(call.id)
             failed = ((call.id, label),) if result and result.is_error else ()

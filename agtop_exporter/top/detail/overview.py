@@ -63,7 +63,8 @@ def _state(session: Session, look: Look) -> list[Span]:
     if session.state.kind == "error" and session.state.reason:
         reason = f": {session.state.reason}"
     record = f"  from {visible(session.state_detail)}" if session.state_detail else ""
-    return [(f"{glyph} {sign.word}", sign.style), (reason, ""), (record, "dim")]
+    tool = f", tool {visible(session.running_tool)}" if session.running_tool else ""
+    return [(f"{glyph} {sign.word}", sign.style), (f"{reason}{tool}", ""), (record, "dim")]
 
 
 def _context(row: Row, look: Look) -> list[Span]:

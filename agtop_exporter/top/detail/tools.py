@@ -1,4 +1,7 @@
-"""The tab Tools: calls and errors of each tool. Arguments are never shown."""
+"""The tab Tools: the running tool, and the calls and errors of each tool.
+
+Arguments are never shown.
+"""
 
 from agtop_exporter.top.detail.tab import note, table_lines
 from agtop_exporter.top.listing import Heading
@@ -16,7 +19,7 @@ HEADINGS = (
 
 
 def tools(row: Row, _rows: Rows, look: Look, _width: int) -> list[Line]:
-    """Return one line per tool, the most used one first."""
+    """Return one line per tool, the most used one first, and the tool that runs."""
     session = row.session
     if session is None or not session.tools:
         return note("No tool call is known.")
@@ -39,4 +42,6 @@ def tools(row: Row, _rows: Rows, look: Look, _width: int) -> list[Line]:
     )
     total, errors = session.tool_calls, sum(session.tool_errors.values())
     text = f"{total} call{'' if total == 1 else 's'}, {errors} error{'' if errors == 1 else 's'}"
-    return [*lines, (), ((text, "dim"),)]
+    running = session.running_tool
+    now: list[Line] = [(("running: ", "dim"), (visible(running), "bold"))] if running else []
+    return [*lines, (), *now, ((text, "dim"),)]
