@@ -37,8 +37,8 @@ class Objects(Lines, frozen=True):
     An indented object begins with the line `{` and ends with the line `}`. In a damaged file, other
     text may precede the `{` on its line.
 
-    An object that contains none of the byte strings `markers` is skipped. The last object of a text is never
-    skipped, because the cursor can only move to the end of an object that is not skipped.
+    An object that contains none of the byte strings `markers` is skipped. The last object of a text
+    is never skipped, because the cursor can only move to the end of an object that is not skipped.
     """
 
     markers: tuple[bytes, ...] = ()
