@@ -155,8 +155,10 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                 state.calls.clear()  # a response begins after the results of the previous one
                 state.called_by = message.id or ""
             state.calls.begin(tools)
-            signal = QUESTION if asks else after_answer(message.stop_reason)
-            session.signal = signal.with_tool(state.calls.tool)
+            tool = state.calls.tool
+            session.signal = (
+                QUESTION.with_tool(tool) if asks else after_answer(message.stop_reason, tool)
+            )
 
     def _remember_call(self, block: Block) -> tuple[str, str]:
         """Store a tool call until its result follows; return (call id, tool name)."""

@@ -28,10 +28,11 @@ TURN_END = Signal("idle", "", "system.turn_duration")
 
 
 @lru_cache(maxsize=64)
-def after_answer(stop_reason: str | None) -> Signal:
-    """Return the activity of a session after an answer with the given stop reason."""
+def after_answer(stop_reason: str | None, tool: str) -> Signal:
+    """Return the activity of a session after an answer, for its stop reason and running tool."""
     running = stop_reason in ("tool_use", "pause_turn", None)
-    return Signal("running" if running else "idle", "", f"assistant.stop_reason={stop_reason}")
+    kind, detail = "running" if running else "idle", f"assistant.stop_reason={stop_reason}"
+    return Signal(kind, "", detail).with_tool(tool)
 
 
 def prompt_text(content: str | list[Block] | None) -> str:

@@ -91,9 +91,7 @@ class ResponseHandlers(Rollout):
         """
         if self.state.asked and not self.copied:
             self.state.asked = False
-            self.session.signal = signal("running", "function_call").with_tool(
-                self.state.calls.tool
-            )
+            self.session.signal = signal("running", "function_call", tool=self.state.calls.tool)
 
     def finish(self) -> None:
         """Add the latest rate limits to the batch, and set the subscription of the session.

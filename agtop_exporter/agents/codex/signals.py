@@ -16,9 +16,9 @@ ESCALATED = b"require_escalated"
 
 
 @lru_cache(maxsize=256)
-def signal(kind: str, detail: str, reason: str = "") -> Signal:
+def signal(kind: str, detail: str, reason: str = "", tool: str = "") -> Signal:
     """Return a Signal with the given fields. Equal signals are the same object."""
-    return Signal(kind, reason, detail)
+    return Signal(kind, reason, detail).with_tool(tool)
 
 
 def asks(text: str) -> bool:

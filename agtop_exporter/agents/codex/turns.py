@@ -151,10 +151,10 @@ class TurnHandlers(ResponseHandlers):
             self.state.calls.begin((call,))
         if asks_permission(payload):
             self.state.asked = True
-            activity = signal("waiting", payload.type, "permission")
+            kind, reason = "waiting", "permission"
         else:
-            activity = signal("running", payload.type)
-        self.session.signal = activity.with_tool(self.state.calls.tool)
+            kind, reason = "running", ""
+        self.session.signal = signal(kind, payload.type, reason, self.state.calls.tool)
 
     def end_call(self, payload: Payload) -> None:
         """Process the result of a tool call. Another call may still wait for permission."""
@@ -162,7 +162,7 @@ class TurnHandlers(ResponseHandlers):
             return
         calls = self.state.calls
         if calls.end(payload.call_id) and not self.state.asked:
-            self.session.signal = signal("running", payload.type).with_tool(calls.tool)
+            self.session.signal = signal("running", payload.type, tool=calls.tool)
 
     event_handlers: ClassVar[dict[str, Callable[["TurnHandlers", Payload], None]]] = {  # by type
         "item_completed": _handle_completed_item,
