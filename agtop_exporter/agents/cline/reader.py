@@ -57,6 +57,8 @@ class ConversationParser(TranscriptParser[Conversation, NoState]):
         self.time = record.updated_at.timestamp() if record.updated_at else 0.0
         messages = record.messages or []
         begin = first_own(messages)
+        if begin:  # the first prompt is the title of the task that the session continues
+            self.session.set_title(messages[0].text, PROMPT_RANK)
         for index, message in enumerate(messages):
             if index >= begin or has_provider(message):
                 self._handle_message(message, index)
@@ -122,8 +124,7 @@ class ConversationParser(TranscriptParser[Conversation, NoState]):
             removed = message.metadata.messages_removed
             self.add_event(f"compaction:{key}:{removed}", compactions=1)
         if not results and not session.subagent:
-            text = next((block.text for block in message.blocks if block.type == "text"), "")
-            session.set_title(text or "", PROMPT_RANK)
+            session.set_title(message.text, PROMPT_RANK)
             self.add_event(f"prompt:{key}", turns=1)
 
 

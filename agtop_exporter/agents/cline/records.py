@@ -63,6 +63,11 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
         return self.content or []
 
     @property
+    def text(self) -> str:
+        """The first text of the message; "" if it has none."""
+        return next((block.text or "" for block in self.blocks if block.type == "text"), "")
+
+    @property
     def is_compaction(self) -> bool:
         """Whether a compaction has written the message in place of older messages."""
         return self.metadata is not None and self.metadata.kind == COMPACTION
