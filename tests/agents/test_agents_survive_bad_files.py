@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 AGENTS = load_agents()
 every_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
-CUTS = 12 if THOROUGH else 4  # of each file; lines are cut at every byte where growth is tested
+CUTS = 8 if THOROUGH else 4  # of each file; lines are cut at every byte where growth is tested
 HUGE_CHARACTERS = 9 * 1024 * 1024  # longer than a line may be and stay whole
 
 
