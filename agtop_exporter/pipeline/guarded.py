@@ -5,7 +5,7 @@ with a time limit checks the files, because a file system may stop responding at
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,6 +55,7 @@ class GuardedFiles:
         self._environment = environment
         self._responds = False
         self._files = AgentFiles(agent, homes, environment)
+        self._fixed_roots = lru_cache(maxsize=1)(self._files.roots)  # those without `Agent.bases`
         self._links: set[str] = set()  # symbolic links that were found below the roots
         self._guard = guard
         self._folders = folders
@@ -83,7 +84,7 @@ class GuardedFiles:
         roots: tuple[Path, ...] = ()
         if len(self._responding(bases, troubles)) == len(bases):
             find = self._files.roots
-            found = call(lambda _beat: find(homes)) if bases else find(homes)
+            found = call(lambda _beat: find(homes)) if bases else self._fixed_roots(homes)
             roots = self._responding(found, troubles, below=True)
         self.places = Places(roots, tuple(troubles), self._files.aliases, self.places.accounts)
         self._responds = not troubles
