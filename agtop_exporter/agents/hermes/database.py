@@ -116,7 +116,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         if session_id not in self._rows:
             where, values = "id = ?", (session_id,)
             rows = self.database.find(SESSIONS, SessionRow, where=where, values=values, limit=1)
-            self._rows[session_id] = next(iter(rows), SessionRow(session_id))
+            self._rows[session_id] = next(iter(rows), SessionRow(id=session_id))
         return self._rows[session_id]
 
     def _describe(self, row: SessionRow) -> None:

@@ -11,20 +11,13 @@ UNKNOWN = "unknown"  # a model whose name Hermes does not know
 REST = "rest"  # stands for the task of requests that only a row of `sessions` has
 
 
-class UsageRow(TableRow):
-    """A row of `session_model_usage`: all requests so far of one session, model and task.
+class UsageSums(TableRow):
+    """The columns that `session_model_usage` and `sessions` share: sums over all requests so far.
 
-    `task` is empty for the answers to prompts, and the name of a task, such as `title_generation`,
-    for other requests. `last_seen` is the time of the latest request, in unix seconds. The sums of
-    tokens do not overlap, except that `output_tokens` includes `reasoning_tokens`.
+    The sums of tokens do not overlap, except that `output_tokens` includes `reasoning_tokens`.
     """
 
-    session_id: str = ""
-    model: str = ""
     billing_provider: str = ""
-    billing_base_url: str = ""
-    billing_mode: str = ""
-    task: str = ""
     api_call_count: RunningTotal = 0
     input_tokens: RunningTotal = 0
     output_tokens: RunningTotal = 0
@@ -33,6 +26,20 @@ class UsageRow(TableRow):
     reasoning_tokens: RunningTotal = 0
     estimated_cost_usd: float | None = None
     actual_cost_usd: float | None = None
+
+
+class UsageRow(UsageSums):
+    """A row of `session_model_usage`: all requests so far of one session, model and task.
+
+    `task` is empty for the answers to prompts, and the name of a task, such as `title_generation`,
+    for other requests. `last_seen` is the time of the latest request, in unix seconds.
+    """
+
+    session_id: str = ""
+    model: str = ""
+    billing_base_url: str = ""
+    billing_mode: str = ""
+    task: str = ""
     last_seen: float = 0.0
 
     @property
@@ -52,7 +59,7 @@ class UsageRow(TableRow):
         return self.task not in ("", REST)
 
 
-class SessionRow(TableRow):
+class SessionRow(UsageSums):
     """A row of `sessions`. Times are in unix seconds.
 
     The sums are those of all requests that answer prompts. Versions before schema 20 have only
@@ -68,15 +75,6 @@ class SessionRow(TableRow):
     git_branch: str = ""
     started_at: float = 0.0
     ended_at: float = 0.0
-    billing_provider: str = ""
-    api_call_count: RunningTotal = 0
-    input_tokens: RunningTotal = 0
-    output_tokens: RunningTotal = 0
-    cache_read_tokens: RunningTotal = 0
-    cache_write_tokens: RunningTotal = 0
-    reasoning_tokens: RunningTotal = 0
-    estimated_cost_usd: float | None = None
-    actual_cost_usd: float | None = None
 
 
 class MessageRow(TableRow):
@@ -121,7 +119,7 @@ def known_model(name: str) -> str:
     return "" if name == UNKNOWN else name
 
 
-def token_counts(row: UsageRow | SessionRow) -> TokenCounts:
+def token_counts(row: UsageSums) -> TokenCounts:
     """Return the token counts of a row. Cache writes have a lifetime of 5 minutes."""
     return TokenCounts(
         input=row.input_tokens,
