@@ -54,17 +54,20 @@ class Folders:
         limits: Mapping[str, float] = LIMITS,
         command: Sequence[str] = (),
         table: MountTable | None = None,
+        in_child: bool = platforms.LINUX,
     ) -> None:
         """Set the parameters. The child process is started when it is needed.
 
         `environment` is the environment of the child process. `limits` has the time limit of each
         kind of request in seconds. `command` replaces the command of the child process in tests.
-        `table` has the mounted file systems.
+        `table` has the mounted file systems. If `in_child` is false, this process reads the
+        directories itself, without a time limit. Only Linux supports the child process.
         """
         self.on_trouble: Callable[[Trouble], object] = lambda _trouble: None
         """A function that is called with every path that cannot be accessed."""
         self.rules = NO_RULES
         """The rules that derive a project name from a path. A change applies to later requests."""
+        self._in_child = in_child
         self._table = table or MountTable()
         self._helper = Helper(environment, self._table, limits=limits, command=command)
         self._known: dict[str, Folder] = {}
@@ -88,7 +91,7 @@ class Folders:
             if length > QUESTION_CHARACTERS:
                 del new[number:]
                 break
-        if platforms.LINUX and len(new) > 1 and not self._pending:
+        if self._in_child and len(new) > 1 and not self._pending:
             try:
                 self._helper.send(PROJECT, new, self.rules)
             except (OSError, EOFError):
@@ -112,9 +115,9 @@ class Folders:
 
         If `below` is true, the file systems that are mounted below the path are checked as well.
         Local file systems always count as responding. Other file systems are checked once between
-        two calls of `rest`. On systems other than Linux the result is always None.
+        two calls of `rest`. Without a child process the result is always None.
         """
-        if not platforms.LINUX:
+        if not self._in_child:
             return None
         for place in self._remote_places(path, below=below):
             if place not in self._probes:
@@ -167,7 +170,7 @@ class Folders:
             return self._unknown(path, "project folders", reason)
 
     def _asked(self, kind: str, path: str) -> Folder:
-        if not platforms.LINUX:  # only Linux supports the child process
+        if not self._in_child:
             name = project_name(path, self.rules)
             return self._keep(path, Folder(os.path.realpath(path), name))
         self._helper.send(kind, [path], self.rules)

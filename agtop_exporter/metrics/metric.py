@@ -5,11 +5,12 @@ The other modules of this package define the metrics.
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Literal
 
 import msgspec
 
+from agtop_exporter.caches import drop_if_outdated
 from agtop_exporter.metrics.limits import Limit
 from agtop_exporter.model import PICODOLLARS_PER_USD, AgentStatus, Series, Session, Snapshot
 
@@ -106,7 +107,8 @@ def expose(metrics: Iterable[Metric], snapshot: Snapshot) -> Exposition:
     Label values are cleaned; see `clean`. If two samples of a metric have the same labels after
     cleaning, the result contains only the first sample.
     """
-    families = (Family(metric, _samples(metric, snapshot)) for metric in metrics)
+    families = [Family(metric, _samples(metric, snapshot)) for metric in metrics]
+    drop_if_outdated(clean, used=sum(len(family.samples) for family in families))
     return tuple(family for family in families if family.samples)
 
 
@@ -117,7 +119,7 @@ def _samples(metric: Metric, snapshot: Snapshot) -> tuple[Sample, ...]:
     return tuple(samples.items())
 
 
-@lru_cache(maxsize=16_384)  # more than the label sets of a page; otherwise it would never hit
+@cache
 def clean(labels: Labels) -> Labels:
     """Return the label values without lone surrogates and control characters.
 

@@ -10,11 +10,12 @@ their header lines. OpenMetrics also has the time at which a counter was 0, if i
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import groupby
 from math import inf, isinf, isnan
 from operator import attrgetter
 
+from agtop_exporter.caches import drop_if_outdated
 from agtop_exporter.metrics import (
     Exposition,
     Family,
@@ -51,7 +52,9 @@ def both(exposition: Exposition) -> tuple[bytes, bytes]:
         if family.created:
             samples = "".join(_with_creation_times(family, points))
         openmetrics_parts += _openmetrics_header(family.metric), samples
-    return "".join(text_parts).encode(), "".join(openmetrics_parts).encode()
+    openmetrics_page = "".join(openmetrics_parts)
+    drop_if_outdated(_series_of_page, used=openmetrics_page.count("\n"))
+    return "".join(text_parts).encode(), openmetrics_page.encode()
 
 
 def openmetrics_of(samples: Iterable[Samples], labels: Mapping[str, str]) -> bytes:
@@ -103,7 +106,7 @@ def _points(family: Family) -> Iterator[str]:
             yield "".join(_histogram(family.metric, labels, value))
             continue
         number = repr(value) if type(value) is int else _number(value)
-        yield f"{_series(name, names, labels)}{number}\n"
+        yield f"{_series_of_page(name, names, labels)}{number}\n"
 
 
 def _with_creation_times(family: Family, points: Iterable[str]) -> Iterator[str]:
@@ -112,7 +115,7 @@ def _with_creation_times(family: Family, points: Iterable[str]) -> Iterator[str]
     for (labels, _), lines in zip(family.samples, points, strict=True):
         yield lines
         if created := family.created.get(labels):
-            yield f"{_series(name, family.metric.labels, labels)}{_number(created)}\n"
+            yield f"{_series_of_page(name, family.metric.labels, labels)}{_number(created)}\n"
 
 
 def _histogram(metric: Metric, labels: Labels, value: HistogramValue) -> Iterator[str]:
@@ -120,18 +123,22 @@ def _histogram(metric: Metric, labels: Labels, value: HistogramValue) -> Iterato
     name, below = metric.name, 0
     for bound, count in zip((*value.bounds, inf), value.counts, strict=True):
         below += count
-        bucket = _series(f"{name}_bucket", (*metric.labels, "le"), (*labels, _number(bound)))
+        bucket = _series_of_page(
+            f"{name}_bucket", (*metric.labels, "le"), (*labels, _number(bound))
+        )
         yield f"{bucket}{below}\n"
-    yield f"{_series(f'{name}_sum', metric.labels, labels)}{_number(value.sum)}\n"
-    yield f"{_series(f'{name}_count', metric.labels, labels)}{value.count}\n"
+    yield f"{_series_of_page(f'{name}_sum', metric.labels, labels)}{_number(value.sum)}\n"
+    yield f"{_series_of_page(f'{name}_count', metric.labels, labels)}{value.count}\n"
 
 
-@lru_cache(maxsize=16_384)  # more than the series of a page: a smaller cache would never hit
 def _series(name: str, names: tuple[str, ...], labels: Labels) -> str:
     if not names:
         return f"{name} "
     pairs = (f'{key}="{_escaped(value)}"' for key, value in zip(names, labels, strict=True))
     return f"{name}{{{','.join(pairs)}}} "
+
+
+_series_of_page = cache(_series)
 
 
 def _escaped(value: str) -> str:

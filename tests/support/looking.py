@@ -7,6 +7,7 @@ from pathlib import Path
 from logged import logged_to
 
 from agtop_exporter.agents import load_agents
+from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.metrics import collect
 from agtop_exporter.model import NO_USERS
@@ -47,7 +48,7 @@ class Look:
             ledger=ledger or Ledger(state),
             prices=PriceBook(overrides=prices),
             processes=processes,
-            folders=folders,
+            folders=folders or Folders(environment or {}, in_child=False),
             guard=guard,
             keep_closed=keep_closed,
             limit_folders=limit_folders,
