@@ -210,7 +210,7 @@ def is_file(entry: os.DirEntry[str]) -> bool:
     Return False if the link must not be followed.
     """
     try:
-        return _may_look(entry) and entry.is_file()
+        return entry.is_file(follow_symlinks=False) or (_may_look(entry) and entry.is_file())
     except OSError:  # a link to itself, or to a directory without permission
         return False
 

@@ -75,6 +75,7 @@ class Folders:
         self._mounts: tuple[Mount, ...] = ()
         self._has_mounts = False
         self._remote: dict[tuple[str, bool], tuple[str, ...]] = {}  # valid for `_mounts`
+        self._walker = Walker(self._enter)  # its results are valid for `_mounts`
         self._points: dict[str, str] = {}  # path -> mount point of its file system
         self._probes: dict[str, Trouble | None] = {}  # by path, since the last call of `rest`
 
@@ -236,21 +237,22 @@ class Folders:
         if mounts is not self._mounts:
             self._mounts = mounts
             self._remote.clear()
+            self._walker = Walker(self._enter)
             self._points.clear()
 
     def _leads_to_local(self, path: str) -> bool:
         """Return whether a path and all its symbolic links are on local file systems."""
-
-        def enter(place: str) -> None:
-            mount = mount_of(self._mounts, place)
-            if mount is None or not mount.is_local:
-                raise _NotLocalError
-
         try:
-            Walker(enter).real(path)
+            self._walker.real(path)
         except _NotLocalError:
             return False
         return True
+
+    def _enter(self, place: str) -> None:
+        """Raise an exception if a path is not on a local file system."""
+        mount = mount_of(self._mounts, place)
+        if mount is None or not mount.is_local:
+            raise _NotLocalError
 
     def _probe(self, place: str) -> Trouble | None:
         folder = self._ask(PROBE, place)

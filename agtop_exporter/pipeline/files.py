@@ -23,7 +23,7 @@ from agtop_exporter.paths import clean_path
 from agtop_exporter.pipeline.same_files import chosen_paths, is_same_file, places_of
 from agtop_exporter.reading.sources import is_at_end
 
-LOOKS_PER_REFRESH = 1000  # takes about 10 ms
+LOOKS_PER_REFRESH = 750  # takes about 10 ms
 HOT_FILES = 256
 
 
@@ -145,7 +145,7 @@ class AgentFiles:
         unnamed: list[tuple[str, str]] = []
         known = _finished(cursors) if self._first else cursors
         for entry in itertools.islice(files, None if self._first else LOOKS_PER_REFRESH):
-            if not clean_path(entry.path):
+            if entry.path not in cursors and not clean_path(entry.path):
                 unnamed.append((_as_text(entry.path), "its path is not UTF-8"))
                 continue
             if not isinstance(entry, os.DirEntry):

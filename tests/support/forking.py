@@ -13,7 +13,9 @@ import time
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 
-COMMANDS = ("lean", "commands", "wiring", "once", "doctor", "serve", "table")
+import agtop_exporter
+
+NOT_PRELOADED = ("agtop_exporter.__main__", "agtop_exporter.top")
 NEEDS_A_START = re.compile("PYTHON|LANG|LC_").match  # variables that act when Python starts
 
 
@@ -21,8 +23,16 @@ def _start_method():
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return None
     forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload([f"agtop_exporter.cli.{name}" for name in COMMANDS])
+    forks.set_forkserver_preload([*_modules(), "genai_prices.data"])
     return forks
+
+
+def _modules():
+    """Return the names of all modules of the program, except those of the interactive view."""
+    package = Path(agtop_exporter.__file__).parent
+    paths = (path.relative_to(package.parent) for path in sorted(package.rglob("*.py")))
+    names = (".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in paths)
+    return [name for name in names if not name.startswith(NOT_PRELOADED)]
 
 
 FORKS = _start_method()
