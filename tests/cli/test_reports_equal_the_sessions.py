@@ -1,8 +1,10 @@
 """The reports over the homes of all agents equal the sessions and the counters."""
 
 import json
+import shutil
 
 import pytest
+from driving import build_databases
 from places import AGENT_FOLDERS
 from running import run, samples_of, total
 
@@ -11,16 +13,18 @@ from agtop_exporter.reports import DIMENSIONS
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 HOMES = sorted(AGENT_FOLDERS.glob("*/home"))
-FLAGS = ("--no-pricing-refresh", *(word for home in HOMES for word in ("--home", home)))
 TOKEN_TYPES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Return a state directory with a ledger of the homes."""
-    state = tmp_path_factory.mktemp("state")
-    run("agtop", "list", *FLAGS, "--state-dir", state, home=state)
-    return state
+    """Return one home with the files of all agents, and with a ledger."""
+    home = tmp_path_factory.mktemp("home")
+    for each in HOMES:
+        shutil.copytree(each, home, dirs_exist_ok=True)
+    build_databases(home)
+    output(home, "list")
+    return home
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,8 @@ def totals(place):
 
 
 def output(place, *command, program="agtop", **more):
-    return run(program, *command, *FLAGS, "--state-dir", place, home=place, **more).stdout
+    flags = ("--no-pricing-refresh", "--state-dir", place / "state")
+    return run(program, *command, *flags, home=place, **more).stdout
 
 
 def test_there_are_homes(totals):
