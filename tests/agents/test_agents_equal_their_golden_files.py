@@ -52,6 +52,7 @@ def test_every_agent_has_a_golden_home():
     assert described == names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 def test_events(agent, home, golden):
     rows = []
@@ -64,6 +65,7 @@ def test_events(agent, home, golden):
     golden(AGENT_FOLDERS / agent.name / "events.jsonl", text(rows, home))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 def test_sessions(agent, home, golden):
     ledger = Ledger()
@@ -102,6 +104,7 @@ def page(agent, home):
     return "".join(lines).replace(str(home), "~")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 def test_metrics(agent, home, golden):
     golden(AGENT_FOLDERS / agent.name / "metrics.txt", page(agent, home))

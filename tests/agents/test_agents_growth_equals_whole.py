@@ -50,6 +50,7 @@ def instants(data):
     return sorted({at + step for at in ends for step in (0, 1, 2)} | {len(data)})
 
 
+@pytest.mark.long
 @every_agent
 def test_byte_by_byte(agent, home):
     for path, data in lines_of(home, agent):
@@ -82,6 +83,7 @@ def whatever_label(series):
     return sums
 
 
+@pytest.mark.long
 @every_agent
 @given(randomness=st.randoms(use_true_random=False))
 def test_files_that_grow_together(agent, home, tmp_path, randomness):
@@ -117,6 +119,7 @@ def test_files_that_grow_together(agent, home, tmp_path, randomness):
     }
 
 
+@pytest.mark.long
 @every_agent
 def test_rows_that_come_one_by_one(agent, home):
     """Reading a database after each of its statements gives the same result as at the end."""

@@ -76,7 +76,7 @@ def touch_on(paths):
             os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @every_agent
 @pytest.mark.parametrize("accident", ACCIDENTS, **by_name)
 def test_accidents(agent, home, accident):
@@ -93,6 +93,7 @@ def test_accidents(agent, home, accident):
     assert used(ledger) == before
 
 
+@pytest.mark.slow
 @every_agent
 @pytest.mark.parametrize("rewriting", REWRITINGS, **by_name)
 def test_rewritings(agent, home, rewriting):
@@ -109,6 +110,7 @@ def test_rewritings(agent, home, rewriting):
     assert not fallen
 
 
+@pytest.mark.slow
 @every_agent
 def test_truncated_and_grown_again(agent, home):
     """A file that is truncated and then written again to its old length adds nothing."""
@@ -126,6 +128,7 @@ def test_truncated_and_grown_again(agent, home):
     assert used(ledger) == before
 
 
+@pytest.mark.slow
 @every_agent
 def test_nothing_new(agent, home):
     """Reading known records again changes nothing, even if every file looks changed."""
@@ -142,6 +145,7 @@ def test_nothing_new(agent, home):
     assert sessions(ledger) == sessions_before
 
 
+@pytest.mark.slow
 @every_agent
 def test_a_read_file_is_unchanged(agent, home):
     """The helper of these tests reads only changed files; here no file has changed."""
@@ -164,7 +168,7 @@ GARBAGE = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @every_agent
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
 def test_garbage_costs_only_itself(agent, home, garbage):

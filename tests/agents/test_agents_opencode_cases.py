@@ -177,6 +177,7 @@ def test_o09_nothing_is_nothing(tmp_path):
     assert (agent["enabled"], agent["up"]) == (False, None)
 
 
+@pytest.mark.slow
 @BOTH
 def test_without_credentials_the_plan_is_unknown(tmp_path, write):
     write(tmp_path, two_answers())
@@ -190,6 +191,7 @@ def of_providers(*providers):
     ]
 
 
+@pytest.mark.slow
 @BOTH
 def test_o11_o22_every_provider_has_its_account(tmp_path, write):
     names = ("anthropic", "openai", "github-copilot", "amazon-bedrock", "my-lab", "unheard-of")

@@ -23,6 +23,7 @@ CUTS = 8 if THOROUGH else 4  # of each file; lines are cut at every byte where g
 HUGE_CHARACTERS = 9 * 1024 * 1024  # longer than a line may be and stay whole
 
 
+@pytest.mark.long
 @every_agent
 def test_damage_costs_only_itself(agent, home, tmp_path):
     paths = paths_of(agent, home)
@@ -48,6 +49,7 @@ def is_whole(path):
     return path.suffix in (".json", ".log")
 
 
+@pytest.mark.long
 @every_agent
 def test_cut_anywhere(agent, home):
     """A truncated file never has larger figures than the complete file."""
@@ -79,6 +81,7 @@ def test_locked_databases_are_read_later(agent, home):
         assert used(ledger) == used(once)
 
 
+@pytest.mark.long
 @every_agent
 def test_a_huge_text_costs_no_figure(agent, home):
     """The longest text of every record is extended beyond the limit for a line."""
@@ -122,6 +125,7 @@ VANISHING = Vanishing()
 sys.addaudithook(VANISHING.look)  # cannot be removed; inactive by default
 
 
+@pytest.mark.long
 @every_agent
 def test_files_that_vanish_while_they_are_read(agent, home, tmp_path):
     """A file may be deleted at any time. The result is an OSError or no file."""

@@ -117,6 +117,7 @@ def companions(path):
     return [path, *(file for folder in folders for file in sorted(folder.rglob("*.json")))]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 @given(data=st.data())
 def test_any_field_may_hold_anything(agent, home, tmp_path, data):

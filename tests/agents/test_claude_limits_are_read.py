@@ -30,6 +30,7 @@ def refusal(second, text):
     )
 
 
+@pytest.mark.slow
 def test_c07_the_last_hit_and_the_plan(tmp_path):
     claude_file(tmp_path).write_text(
         claude_turns(1, [0])
@@ -60,6 +61,7 @@ def test_without_a_hit_there_is_no_window(tmp_path, tier, plan):
     assert [session["subscription"] for session in document["sessions"]] == [plan]
 
 
+@pytest.mark.slow
 def test_a_recorded_reset_time_is_published(tmp_path):
     claude_file(tmp_path).write_text(refusal(100, "Claude AI usage limit reached|1790009999"))
     (limit,) = once(tmp_path)["rate_limits"]

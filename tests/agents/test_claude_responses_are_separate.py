@@ -279,6 +279,7 @@ turns = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(turns=turns, cuts=st.sets(st.integers(0, 40)))
 def test_any_ids_in_any_order(tmp_path_factory, turns, cuts):
     """A line with a unique id belongs to that response. Any other id may recur."""
@@ -304,6 +305,7 @@ def test_any_ids_in_any_order(tmp_path_factory, turns, cuts):
     assert once.session(SESSION).usage.requests == expected
 
 
+@pytest.mark.slow
 @given(place=st.integers(0, 10**6), distance=st.integers(0, 30), number=st.integers(1, 3))
 def test_a_line_that_is_written_again(tmp_path_factory, place, distance, number):
     """A repeated line adds nothing, whatever ids it has and whenever it is repeated."""

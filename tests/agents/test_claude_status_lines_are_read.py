@@ -53,6 +53,7 @@ def test_other_data_is_no_status_line(data):
     assert claude.AGENT.status_line(data, NOW) is None
 
 
+@pytest.mark.slow
 @given(
     st.binary()
     | st.recursive(st.none() | st.floats() | st.text(), st.lists).map(

@@ -69,6 +69,7 @@ def test_a_response_without_a_limit_is_no_limit(limits, document):
     assert limits(document) == {}
 
 
+@pytest.mark.slow
 def test_nothing_else_is_reported(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     (tmp_path / ".claude.json").write_text(json.dumps(state(five_hour=window(50))))

@@ -222,6 +222,7 @@ def test_a_document_that_is_no_array_is_reported(tmp_path):
     assert [error.reason for error in AGENT.read(str(path), Cursor()).errors] == ["schema"]
 
 
+@pytest.mark.slow
 def test_figures_of_a_very_long_task_are_read(tmp_path):
     """In a document above 8 MB, long texts are removed. The figures are at the end of a text."""
     prompt = 'a \\ "tokensIn":7 ' * 60_000

@@ -494,6 +494,7 @@ entries = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(changes=st.lists(entries, max_size=6))
 def test_any_change_may_come(tmp_path, changes):
     ended = request("r1", promptTokens=100, completionTokens=10, result={"metadata": {}})
@@ -513,6 +514,7 @@ def test_any_change_may_come(tmp_path, changes):
         ledger.close()
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_any_field_may_hold_anything(tmp_path, data):
     document = {

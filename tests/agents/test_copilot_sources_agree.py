@@ -261,6 +261,7 @@ def test_a_store_that_is_read_again_counts_nothing_twice(tmp_path):
     assert home.used() == (1, 400, 600, 10)
 
 
+@pytest.mark.slow
 def test_more_sessions_than_are_remembered(tmp_path):
     """The store sums the sessions that are no longer in memory."""
     home = Home(tmp_path)
@@ -403,6 +404,7 @@ def test_a_log_that_was_cut_counts_what_follows(tmp_path):
 steps = st.lists(st.sampled_from(["request", "request", "compaction", "shutdown", "kill"]))
 
 
+@pytest.mark.slow
 @given(steps=steps, order=st.sampled_from(ORDERS))
 def test_what_is_in_either_source_counts(tmp_path, steps, order):
     """If the store has all requests, the log changes nothing, in any reading order."""

@@ -329,6 +329,7 @@ anything = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(found=st.lists(anything, max_size=15), data=st.data())
 def test_no_total_ever_falls(tmp_path, found, data):
     """Reading in any parts and in any order only adds usage."""

@@ -53,6 +53,7 @@ def used(ledger, session=ID):
     return usage.requests, usage.tokens.input
 
 
+@pytest.mark.slow
 def test_a_replaced_row_is_not_a_rewritten_database(path, database):
     """Cursor replaces the row that was read last, so it is missing at each read."""
     for number in range(20):
@@ -79,6 +80,7 @@ def test_a_replaced_message_counts_once(path, database):
     assert not [series for series in ledger.totals if series[0] == "source_resets"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("looks", [1, 12])
 def test_a_deleted_conversation_hides_no_other(path, database, looks):
     """It had the last rows, and other rows reuse their row ids."""
@@ -95,6 +97,7 @@ def test_a_deleted_conversation_hides_no_other(path, database, looks):
     assert used(ledger, "gone") == (3 * looks, 300 * looks)
 
 
+@pytest.mark.slow
 def test_little_is_read_again_after_a_deletion(path, database):
     for number in range(20):
         talk(database, f"old{number}", messages=50)
@@ -148,7 +151,7 @@ def test_the_folder_of_the_window_is_the_project(path, database, uri, directory)
     assert ledger.sessions["cursor", ID].facts.cwd == directory
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_batch_ends_when_its_values_are_many(path, database, monkeypatch):
     monkeypatch.setitem(Database.__init__.__kwdefaults__, "batch_bytes", 20 * BYTES)
     talk(database, ID, messages=100)

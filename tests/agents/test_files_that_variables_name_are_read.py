@@ -18,6 +18,7 @@ def sessions(home, **environment):
     return json.loads(done.stdout)["sessions"]
 
 
+@pytest.mark.slow
 def test_of_opencode(tmp_path):
     script = AGENT_FOLDERS / "opencode/home/.local/share/opencode/opencode.db.sql"
     shutil.copy(script, tmp_path / "mine.db.sql")
@@ -29,6 +30,7 @@ def test_of_opencode(tmp_path):
     assert sum(session["tokens"]["total"] for session in found) > 0
 
 
+@pytest.mark.slow
 def test_of_geminis_telemetry(tmp_path):
     telemetry = tmp_path / "telemetry.txt"
     shutil.copy(AGENT_FOLDERS / "gemini/home/.gemini/telemetry.log", telemetry)

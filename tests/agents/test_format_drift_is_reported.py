@@ -65,6 +65,7 @@ def grown(before, after):
     return {kind: n - before.get(kind, 0) for kind, n in after.items() if n != before.get(kind, 0)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("agent", "change"), cases())
 def test_a_record_of_an_unknown_type_is_counted(home, agent, change):
     before = unknown(home, agent)
@@ -88,6 +89,7 @@ def test_record_types_of_real_agents_are_known():
     assert {name: kinds for name, kinds in told.items() if kinds} == {}
 
 
+@pytest.mark.long
 def test_doctor_and_the_page_tell(tmp_path):
     chats = tmp_path / ".qwen" / "projects" / "p" / "chats"
     chats.mkdir(parents=True)
@@ -100,6 +102,7 @@ def test_doctor_and_the_page_tell(tmp_path):
     assert 'agtop_unknown_records_total{agent="qwen"} 2\n' in page
 
 
+@pytest.mark.slow
 def test_without_drift_nothing_is_reported(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     assert once(tmp_path)["sessions"]

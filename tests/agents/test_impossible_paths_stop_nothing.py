@@ -116,7 +116,7 @@ def counted(look):
     return {series: value for series, value in totals.items() if not series[0].startswith("proj")}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @every_agent
 @pytest.mark.parametrize("path", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_in_any_file_it_costs_nothing_else(agent, home, tmp_path, path):
@@ -141,6 +141,7 @@ def test_in_any_file_it_costs_nothing_else(agent, home, tmp_path, path):
         assert not any("\0" in (session["cwd"] or "") for session in sessions.values())
 
 
+@pytest.mark.slow
 @every_agent
 def test_a_stored_one_hides_no_session(agent, home, tmp_path):
     """Earlier versions stored a directory with a NUL, and showed no session after a restart."""
@@ -193,6 +194,7 @@ def test_a_malformed_uri_is_passed_over():
 # --- what looks at a path -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(text=texts)
 def test_a_path_is_kept_or_refused(text):
     path = clean_path(text)
@@ -211,6 +213,7 @@ def test_a_uri_never_raises(text):
 FOLDERS = Folders({})
 
 
+@pytest.mark.slow
 @given(text=texts)
 def test_looking_at_a_directory_never_raises(text):
     for cwd in (text, f"/{text}"):
@@ -241,6 +244,7 @@ def test_a_pipe_in_a_repository_does_not_block(tmp_path):
 # --- what names a data directory ------------------------------------------------------------
 
 
+@pytest.mark.slow
 @every_agent
 @pytest.mark.parametrize("name", ["~nobody-has-this-name/x", "/" + "a" * 5000, "/tmp/\udcff"])
 def test_a_variable_may_name_anything(agent, home, name):
@@ -254,6 +258,7 @@ def test_a_variable_may_name_anything(agent, home, name):
     assert named_path("~nobody-has-this-name/x") == Path("~nobody-has-this-name/x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["/tmp/\0", "~\0/x", "/" + "a" * 5000])
 def test_settings_may_name_anything(name, tmp_path):
     for path, document in (
@@ -282,6 +287,7 @@ def test_settings_may_begin_with_a_byte_order_mark(tmp_path, agent, place, docum
     assert any(str(root).startswith("/tmp/elsewhere") for root in found.roots(tmp_path, {}))
 
 
+@pytest.mark.slow
 def test_a_name_that_is_not_utf_8_is_reported(tmp_path):
     """Neither the ledger nor a page can contain it. Other files are read."""
     claude_file(tmp_path).write_text(claude_turns(1, range(2)))
@@ -304,6 +310,7 @@ def test_a_name_that_is_not_utf_8_is_reported(tmp_path):
 # --- a failure --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_failed_refresh_loses_no_session(tmp_path, monkeypatch):
     """The refresh after a failed one shows all sessions of the ledger."""
     claude_file(tmp_path).write_text(claude_turns(1, range(2)))

@@ -23,6 +23,7 @@ def looked_at(home, agent, stages):
     return look, session
 
 
+@pytest.mark.slow
 @each_agent
 @each_way
 def test_all_usage_has_the_project(tmp_path, agent, stages):

@@ -19,6 +19,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "pattern"), CASES, ids=lambda value: value.partition("/")[0])
 def test_it_counts_in_a_deeper_folder(name, pattern, tmp_path):
     home = tmp_path / "home"

@@ -73,6 +73,7 @@ def test_x17_a_command_of_codex(tmp_path):
     assert (session["user_turns"], session["tools"]) == (2, {"bash": 1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [write_database, write_files], ids=["O-35", "files"])
 def test_a_command_of_opencode(tmp_path, write):
     chat = OpenCode(title=TITLE).user(SAID).assistant(finish="tool-calls").part(text())
@@ -83,6 +84,7 @@ def test_a_command_of_opencode(tmp_path, write):
     assert (session["user_turns"], session["tools"]) == (1, {"bash": 1})
 
 
+@pytest.mark.slow
 def test_o34_parts_within_messages(tmp_path):
     parts = [text(), {"type": "tool", "tool": SAID, "text": SAID}]
     chat = OpenCode(title=TITLE).message(role="user", text=SAID, parts=parts)

@@ -115,7 +115,7 @@ def test_other_words_are_no_names(source):
     assert not named(source)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_module_outside_agents_names_one():
     found = [
         f"{path}:{line}: {name}"

@@ -66,6 +66,7 @@ def output(ledger):
     return record(ledger).models["gpt-5.1"].tokens.output
 
 
+@pytest.mark.slow
 def test_o36_a_placeholder_becomes_an_answer(path, database):
     """The newest message has no end while it is generated. Its figures are updated in place."""
     ledger = Ledger()
@@ -90,6 +91,7 @@ def test_o36_a_placeholder_becomes_an_answer(path, database):
     assert record(ledger).facts.signal.kind == "idle"
 
 
+@pytest.mark.slow
 def test_a_tool_that_ends_is_one_call(path, database):
     ledger = Ledger()
     read_on(ledger, AGENT, path)
@@ -105,6 +107,7 @@ def test_a_tool_that_ends_is_one_call(path, database):
     assert record(ledger).tools["edit"] == 1
 
 
+@pytest.mark.slow
 def test_revert_takes_nothing_back(path, database):
     """Deleted messages were billed, and new messages reuse their rowids."""
     ledger = Ledger()
@@ -119,6 +122,7 @@ def test_revert_takes_nothing_back(path, database):
     assert output(ledger) == before + 9
 
 
+@pytest.mark.slow
 def test_equal_figures_are_two_answers(path, database):
     ledger = Ledger()
     read_on(ledger, AGENT, path)
@@ -129,6 +133,7 @@ def test_equal_figures_are_two_answers(path, database):
     assert output(ledger) == before + 14
 
 
+@pytest.mark.slow
 def test_an_imported_session_is_seen(path, database):
     """Its dates are older than those of all known rows."""
     ledger = Ledger()
@@ -143,6 +148,7 @@ def test_an_imported_session_is_seen(path, database):
     assert record(ledger, "ses_i").models["gpt-5.1"].requests == 1
 
 
+@pytest.mark.slow
 def test_a_session_that_is_broken_is_one_error(path, database):
     """Its row is not read again for each of its messages."""
     database.execute("UPDATE session SET title = x'ff00' WHERE id = ?", (MAIN,))
@@ -152,6 +158,7 @@ def test_a_session_that_is_broken_is_one_error(path, database):
     assert record(ledger).models["gpt-5.1"].requests
 
 
+@pytest.mark.slow
 def test_a_compaction_is_no_prompt(path, database):
     ledger = Ledger()
     read_on(ledger, AGENT, path)
@@ -194,6 +201,7 @@ def test_o29_o36_missing_columns(tmp_path):
     assert not [series for series in ledger.totals if series[0] == "parse_errors"]
 
 
+@pytest.mark.slow
 def test_a_lock_costs_nothing(path, database):
     database.execute("PRAGMA journal_mode = DELETE")
     ledger = Ledger()
@@ -205,6 +213,7 @@ def test_a_lock_costs_nothing(path, database):
     assert output(ledger) > 0
 
 
+@pytest.mark.long
 def test_messages_of_no_session_still_count(tmp_path):
     """If OpenCode renames its table of sessions again, most messages still count at once."""
     path = tmp_path / "opencode.db"
@@ -218,6 +227,7 @@ def test_messages_of_no_session_still_count(tmp_path):
     assert record(ledger).models["gpt-5.1"].requests >= 136
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("version", "figures", "total"),
     [
@@ -237,6 +247,7 @@ def test_reasoning_inside_or_outside(path, database, version, figures, total):
     assert record(ledger).models["thinker"].tokens.output == total
 
 
+@pytest.mark.slow
 def test_a_message_file_that_is_rewritten(home):
     """OpenCode 1.1 rewrites a message in place, so the time of its folder does not change."""
     storage = home.joinpath(*SHARE, "storage")
@@ -257,6 +268,7 @@ def test_a_message_file_that_is_rewritten(home):
     assert record(ledger, session).facts.signal.kind == "idle"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["\0", "..", "../p1", "x" * 300, ""])
 def test_an_id_that_is_no_name_costs_nothing(home, name):
     file = home.joinpath(*SHARE, "storage", "session", "p1", "ses_json0000000000000000000000.json")
@@ -268,6 +280,7 @@ def test_an_id_that_is_no_name_costs_nothing(home, name):
     assert sum(len(event.tools) for event in events) == 1
 
 
+@pytest.mark.slow
 def test_an_incomplete_session_file_waits(home):
     """Without the file, the prompt of a subagent would count as a user's prompt."""
     file = home.joinpath(*SHARE, "storage", "session", "p1", "ses_jchild00000000000000000000.json")
@@ -282,6 +295,7 @@ def test_an_incomplete_session_file_waits(home):
     assert used(grown) == used(once)
 
 
+@pytest.mark.slow
 def test_o36_migrated_and_forked_count_once(home):
     """The same session is in the database and in files, in any reading order."""
     both, late = Ledger(), Ledger()
@@ -338,7 +352,7 @@ def fields(value, place=()):
             yield from fields(inner, (*place, key))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(data=st.data())
 def test_any_field_may_hold_anything(home, tmp_path, data):
     """Unusable values are counted, and every other record counts as before."""
@@ -368,7 +382,7 @@ def test_any_field_may_hold_anything(home, tmp_path, data):
     ledger.close()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(data=st.data())
 def test_any_column_may_hold_anything(home, tmp_path, data):
     home = copy_of(home, tmp_path)

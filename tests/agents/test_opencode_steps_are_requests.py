@@ -59,6 +59,7 @@ def unfinished():
     return session
 
 
+@pytest.mark.slow
 def test_the_daemon_sees_two_steps_then_three(tmp_path):
     """Some versions set a finish reason at each step, so the message looks complete early."""
     path = write_database(tmp_path, session_of(2))
@@ -99,6 +100,7 @@ def test_steps_in_files_that_come_later(tmp_path):
     assert requests(ledger) == (1, 100, 40, 0.0051)
 
 
+@pytest.mark.slow
 def test_the_database_and_the_files_of_one_session_count_once(tmp_path):
     session = session_of(3)
     write_files(tmp_path, session)

@@ -126,6 +126,7 @@ def test_how_gemini_and_qwen_sign_in(settings, kind, tmp_path):
     assert selected_sign_in(tmp_path / "settings.json") == kind
 
 
+@pytest.mark.slow
 def test_pi_and_qwen_have_a_plan(tmp_path):
     shutil.copytree(AGENT_FOLDERS / "pi" / "home", tmp_path, dirs_exist_ok=True)
     shutil.copytree(AGENT_FOLDERS / "qwen" / "home", tmp_path, dirs_exist_ok=True)

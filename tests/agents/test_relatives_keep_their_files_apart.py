@@ -19,6 +19,7 @@ def listed(home, agents):
     return [(agent.name, Path(path).relative_to(home)) for agent, path in transcripts(home, agents)]
 
 
+@pytest.mark.slow
 def test_a_home_with_all_agents_is_divided(tmp_path):
     alone = []
     for name, agent in AGENTS.items():

@@ -45,6 +45,7 @@ def values(found):
     return {tuple(sorted(labels.items())): value for labels, value in found}
 
 
+@pytest.mark.long
 def test_increase_over_blocks_and_live_samples_is_the_usage(tmp_path):
     find_program("promtool")
     find_program("prometheus")
@@ -98,6 +99,7 @@ def test_increase_over_blocks_and_live_samples_is_the_usage(tmp_path):
     assert by_project[0][1] == pytest.approx(cost, rel=NEAR)
 
 
+@pytest.mark.long
 def test_samples_end_before_the_first_scrape(tmp_path):
     home, state = tmp_path / "home", tmp_path / "state"
     write_usage(home)
@@ -116,6 +118,7 @@ def test_samples_end_before_the_first_scrape(tmp_path):
     assert last_time(out) == earlier.time // 3600 * 3600
 
 
+@pytest.mark.long
 def test_usage_that_is_found_after_the_first_scrape_is_no_reset(tmp_path):
     home, state = tmp_path / "home", tmp_path / "state"
     used = write_usage(home)

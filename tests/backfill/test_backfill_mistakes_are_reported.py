@@ -49,6 +49,7 @@ def test_a_value_that_cannot_be_used(option, value, words):
     assert on_one_line(error.value) == str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
@@ -74,6 +75,7 @@ def test_a_mistake_is_one_line(counted, tmp_path, arguments, code, words):
     assert files_in(tmp_path) == before
 
 
+@pytest.mark.long
 @pytest.mark.integration
 def test_a_directory_that_cannot_be_written_is_named(counted, tmp_path):
     closed = tmp_path / "closed"
@@ -84,6 +86,7 @@ def test_a_directory_that_cannot_be_written_is_named(counted, tmp_path):
     assert f"cannot use {closed / 'new'}: Permission denied" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_missing_labels_are_a_warning(counted, tmp_path):
     words = [word for word in counted if word not in LABELS]

@@ -47,6 +47,7 @@ def test_every_sample_is_stored(counted, tmp_path):
         assert list(past.values()) == [used[MODELS[0], 33]]
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_one_line(counted, tmp_path):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

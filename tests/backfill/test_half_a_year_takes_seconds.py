@@ -16,7 +16,7 @@ DAYS, SESSIONS, RESPONSES = 180, 6, 30  # of each session, one each 10 minutes
 CPU_SECONDS = 10
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.integration
 def test_half_a_year_of_three_models_and_projects(tmp_path):
     import resource  # noqa: PLC0415 - Unix has it only

@@ -15,6 +15,7 @@ def table(home, *flags, **options):
     ).stdout
 
 
+@pytest.mark.slow
 def test_every_agent_is_named_with_a_searched_path(tmp_path):
     page = table(tmp_path)
     for agent in load_agents():
@@ -25,11 +26,13 @@ def test_every_agent_is_named_with_a_searched_path(tmp_path):
     assert "agtop-exporter doctor" in page
 
 
+@pytest.mark.slow
 def test_an_empty_directory_is_found(tmp_path):
     (tmp_path / ".claude/projects").mkdir(parents=True)
     assert "no sessions in ~/.claude/projects" in table(tmp_path, "--agent", "claude")
 
 
+@pytest.mark.slow
 def test_a_missing_home_is_named(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     line = "the home directory /nonexistent does not exist\n"
@@ -39,6 +42,7 @@ def test_a_missing_home_is_named(tmp_path):
     assert "1 session, " in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -57,10 +61,12 @@ def test_a_wrong_value_is_one_line_with_a_hint(tmp_path, flags, message):
     assert done.stderr.startswith(f"agtop: {message}")
 
 
+@pytest.mark.slow
 def test_a_project_is_not_missed_while_nothing_is_found(tmp_path):
     assert table(tmp_path, "--project", "x").startswith("No sessions were found.\n")
 
 
+@pytest.mark.long
 def test_options_select_rows(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     assert "1 session, " in table(tmp_path, "--project", "alpha", "--since", "2026-01-01", "--all")

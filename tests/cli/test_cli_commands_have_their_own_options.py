@@ -142,6 +142,7 @@ def test_options_before_and_after_the_command_are_one_list():
     assert (options.home, options.agent) == (["a", "b"], ["pi", "qwen"])
 
 
+@pytest.mark.slow
 def test_every_setting_has_an_option_and_a_line_of_help(tmp_path):
     page = run("agtop-exporter", "--help", home=tmp_path).stdout
     for name in set(Settings.model_fields) - {"budgets", "prices", "store_titles"}:
@@ -149,6 +150,7 @@ def test_every_setting_has_an_option_and_a_line_of_help(tmp_path):
         assert f"AGTOP_{name.upper()}]" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "command"), COMMANDS, ids=[f"{p.name} {c.name}" for p, c in COMMANDS]
 )
@@ -163,6 +165,7 @@ def test_each_command_has_its_own_help(program, command, tmp_path):
     assert not others & shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("typed", ["agtop --intervall 3", "agtop-exporter fly", "agtop a\nb"])
 def test_a_mistake_is_one_line_with_status_2(typed, tmp_path):
     program, *arguments = typed.split(" ")
@@ -171,6 +174,7 @@ def test_a_mistake_is_one_line_with_status_2(typed, tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", ["--version", "-V"])
 @pytest.mark.parametrize("program", ["agtop", "agtop-exporter"])
 def test_version(program, flag, tmp_path):
@@ -188,6 +192,7 @@ vocabulary = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(st.sampled_from([EXPORTER, AGTOP]), st.lists(vocabulary, max_size=5))
 def test_any_arguments_are_accepted_or_reported_in_one_line(program, typed):
     modules = {name for _, one in COMMANDS for name in (one.module, *one.instead.values())}

@@ -14,6 +14,7 @@ from agtop_exporter.settings import load_settings
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -37,6 +38,7 @@ def test_a_mistake_in_the_arguments(arguments, code, words, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_every_mistake_in_a_file_is_reported_at_once(tmp_path):
     config = tmp_path / "config.toml"
     config.write_text(
@@ -55,6 +57,7 @@ def test_every_mistake_in_a_file_is_reported_at_once(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_price_that_is_no_number_is_named(tmp_path):
     config = tmp_path / "config.toml"
     config.write_text('[prices."ours"]\ninput = "three"\n')
@@ -63,6 +66,7 @@ def test_a_price_that_is_no_number_is_named(tmp_path):
     assert f"{config}:2: {expected}\n" in done.stderr
 
 
+@pytest.mark.slow
 def test_lists_in_variables_may_have_spaces_and_empty_parts(tmp_path):
     lists = {"AGTOP_AGENT": "claude, codex,", "AGTOP_HOME": "/ada:/bob:"}
     done = run("agtop-exporter", "check-config", home=tmp_path, **lists)
@@ -71,6 +75,7 @@ def test_lists_in_variables_may_have_spaces_and_empty_parts(tmp_path):
     assert settings["home"] == ["/ada", "/bob"]
 
 
+@pytest.mark.long
 def test_settings_that_may_not_be_read(tmp_path, close):
     folder = tmp_path / ".config"
     folder.mkdir()
@@ -80,6 +85,7 @@ def test_settings_that_may_not_be_read(tmp_path, close):
     assert done.stderr == f"agtop: {folder}/agtop-exporter/config.toml: Permission denied\n"
 
 
+@pytest.mark.slow
 def test_flags_win_over_variables_over_the_file(tmp_path):
     config = tmp_path / "config.toml"
     config.write_text("interval = 7\nsessions-max = 9\nsession_linger = 60\n")
@@ -96,6 +102,7 @@ def test_flags_win_over_variables_over_the_file(tmp_path):
     assert 'plan = "retail"  # default\n' in done.stdout
 
 
+@pytest.mark.long
 def test_a_closed_pipe_is_not_an_error(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, range(300)))
     program = f"{SCRIPTS}/agtop-exporter --once --json --no-state --no-pricing-refresh | head -c 10"
@@ -108,6 +115,7 @@ def test_a_closed_pipe_is_not_an_error(tmp_path):
     assert done.stderr == b""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("redirection", "reason"),
     [(">/dev/full", "No space left on device"), (">&-", "standard output is closed")],
@@ -124,6 +132,7 @@ def test_output_that_cannot_be_written_is_reported(words, redirection, reason, t
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words", ["agtop json", "agtop-exporter --once --json"])
 def test_a_closed_standard_error_does_not_stop_a_command(words, tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [1]) + '{"half":\n')  # causes a log message
@@ -134,6 +143,7 @@ def test_a_closed_standard_error_does_not_stop_a_command(words, tmp_path):
     assert len(json.loads(done.stdout)["sessions"]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", ["inf", "nan", "soon", "-1", "0", "86401"])
 def test_a_delay_that_cannot_be_waited_for(delay, tmp_path):
     done = run("agtop", "list", "--watch", "--delay", delay, home=tmp_path, check=False)
@@ -142,6 +152,7 @@ def test_a_delay_that_cannot_be_waited_for(delay, tmp_path):
     assert done.stderr == f"agtop: -d/--delay: {expected}, got '{delay}'\n"
 
 
+@pytest.mark.long
 def test_plan_names_of_the_reference_program(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     billed = {
@@ -153,6 +164,7 @@ def test_plan_names_of_the_reference_program(tmp_path):
     assert len({cost["total_usd"] for cost in billed.values()}) == 1  # retail stays known
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "agent"),
     [
@@ -173,6 +185,7 @@ def test_r01_names_of_agents(typed, agent):
     assert agent in {known.name for known in load_agents()}
 
 
+@pytest.mark.long
 def test_agtop_accepts_common_spellings(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     flags = ("--no-state", "--no-pricing-refresh")
@@ -184,6 +197,7 @@ def test_agtop_accepts_common_spellings(tmp_path):
     assert run("agtop", "--json", "--watch", home=tmp_path, check=False).returncode == 2
 
 
+@pytest.mark.slow
 def test_an_unpriced_model_is_listed_and_reported(tmp_path):
     claude_file(tmp_path).write_text(claude_answer(1, 0, model="claude-imaginary-9"))
     (session,) = once(tmp_path)["sessions"]

@@ -41,6 +41,7 @@ def daily(home, *arguments, **more):
     return run("agtop", "daily", "--json", OFFLINE, *arguments, home=home, **more).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["list"], ["json"], ["daily"], ["blocks"], ["today"]])
 def test_the_second_command_reads_nothing_again(tmp_path, command):
     home, state = home_with(tmp_path / "home"), tmp_path / "state"
@@ -51,6 +52,7 @@ def test_the_second_command_reads_nothing_again(tmp_path, command):
     assert totals_of(state) == first
 
 
+@pytest.mark.slow
 def test_a_deleted_transcript_stays_in_the_reports(tmp_path):
     home, state = home_with(tmp_path / "home"), tmp_path / "state"
     run("agtop", "list", OFFLINE, "--state-dir", state, home=home)
@@ -58,6 +60,7 @@ def test_a_deleted_transcript_stays_in_the_reports(tmp_path):
     assert output_of(daily(home, "--state-dir", state)) == 2 * TURNS * OUTPUT
 
 
+@pytest.mark.slow
 def test_no_state_writes_nothing(tmp_path):
     home = home_with(tmp_path / "home")
     before = sorted(home.rglob("*"))
@@ -66,6 +69,7 @@ def test_no_state_writes_nothing(tmp_path):
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.long
 def test_beside_a_writer_a_command_only_reads(tmp_path):
     home, state = home_with(tmp_path / "home", sessions=1), tmp_path / "state"
     run("agtop", "list", OFFLINE, "--state-dir", state, home=home)
@@ -80,6 +84,7 @@ def test_beside_a_writer_a_command_only_reads(tmp_path):
     history.close()
 
 
+@pytest.mark.slow
 def test_a_report_reads_all_files_while_the_ledger_is_empty(tmp_path):
     home, state = home_with(tmp_path / "home"), tmp_path / "state"
     writer = Ledger(state)
@@ -87,6 +92,7 @@ def test_a_report_reads_all_files_while_the_ledger_is_empty(tmp_path):
     writer.close()
 
 
+@pytest.mark.long
 def test_a_directory_that_cannot_be_written_is_only_read(tmp_path):
     home, state = home_with(tmp_path / "home", sessions=1), tmp_path / "state"
     run("agtop", "list", OFFLINE, "--state-dir", state, home=home)
@@ -102,6 +108,7 @@ def test_a_directory_that_cannot_be_written_is_only_read(tmp_path):
     assert {path: path.read_bytes() for path in state.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_a_full_disk_does_not_stop_a_command(tmp_path):
     home = home_with(tmp_path / "home")
     state = tmp_path / "state"
@@ -115,7 +122,7 @@ def test_a_full_disk_does_not_stop_a_command(tmp_path):
         subprocess.run(["umount", str(state)], check=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_kill_9_loses_nothing(tmp_path):
     home, state = home_with(tmp_path / "home", sessions=4, turns=1500), tmp_path / "state"
     command = [SCRIPTS / "agtop", "list", OFFLINE, "--state-dir", state]
@@ -135,6 +142,7 @@ def test_kill_9_loses_nothing(tmp_path):
     assert totals_of(state)["requests", "claude", SONNET] == 4 * 1500
 
 
+@pytest.mark.long
 def test_the_next_daemon_publishes_new_series_at_zero_first(tmp_path):
     home, state = home_with(tmp_path / "home", sessions=1), tmp_path / "state"
     model = "claude-opus-4-6"

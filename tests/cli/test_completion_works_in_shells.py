@@ -53,6 +53,7 @@ def written(folder, typed, shell):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "completed"), CASES)
 def test_bash(typed, completed, tmp_path):
     path = written(tmp_path, typed, "bash")
@@ -61,6 +62,7 @@ def test_bash(typed, completed, tmp_path):
     assert (done.stdout.split(), done.stderr) == (completed, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "completed"), CASES)
 def test_fish(typed, completed, tmp_path):
     path = written(tmp_path, typed, "fish")
@@ -76,6 +78,7 @@ def test_fish(typed, completed, tmp_path):
     assert (found, done.stderr) == (completed, "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("typed", "completed"), CASES)
 def test_zsh(typed, completed, tmp_path):
     (tmp_path / ".zshrc").write_text(ZSH)
@@ -122,6 +125,7 @@ def shown(terminal, *, until):
     return output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_each_program_prints_its_script(program, shell, tmp_path):
@@ -129,6 +133,7 @@ def test_each_program_prints_its_script(program, shell, tmp_path):
     assert printed == script(PROGRAMS[program], shell)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shell", "message"),
     [

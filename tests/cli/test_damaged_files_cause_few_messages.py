@@ -1,5 +1,6 @@
 """Many damaged files lead to few log messages."""
 
+import pytest
 from looking import Look
 from small_homes import claude_file, claude_turns
 
@@ -8,6 +9,7 @@ from agtop_exporter.pipeline.findings import LOGGED_MAX
 DAMAGED = 30
 
 
+@pytest.mark.slow
 def test_many_damaged_files_cause_few_messages(tmp_path):
     for number in range(DAMAGED):
         claude_file(tmp_path, number).write_text(claude_turns(number, [1]) + '{"half":\n')
@@ -21,6 +23,7 @@ def test_many_damaged_files_cause_few_messages(tmp_path):
     assert "doctor" in fields["reason"]
 
 
+@pytest.mark.slow
 def test_another_agent_is_still_reported(tmp_path):
     for number in range(DAMAGED):
         claude_file(tmp_path, number).write_text('{"half":\n')

@@ -37,6 +37,7 @@ def output(place, *command, program="agtop", **more):
     return run(program, *command, *flags, home=place, **more).stdout
 
 
+@pytest.mark.long
 def test_there_are_homes(totals):
     assert len(HOMES) > 5
     assert totals["tokens"]["total"] > 0
@@ -57,6 +58,7 @@ def test_reports_equal_the_sessions(place, totals, report, zone, by):
         assert sum(group["tokens"][name] for group in groups) == totals["tokens"][name]
 
 
+@pytest.mark.long
 def test_reports_equal_the_counters(place):
     samples = samples_of(output(place, "--once", program="agtop-exporter"))
     tokens = json.loads(output(place, "daily", "--json"))["totals"]["tokens"]

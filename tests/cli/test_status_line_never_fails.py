@@ -53,6 +53,7 @@ def used(found):
     return {(limit["account"], limit["window"]): limit["used_ratio"] for limit in found}
 
 
+@pytest.mark.long
 def test_the_line_and_the_limits(home):
     line = statusline(document(home), home=home).stdout.decode()
     assert line.startswith("Opus 4.8 | context 26% | 5h 42% (84% at reset) | weekly 42% (84%")
@@ -69,6 +70,7 @@ def test_the_line_and_the_limits(home):
     assert used(once(home, "--home", str(home))["rate_limits"]) == expected
 
 
+@pytest.mark.long
 def test_a_running_daemon_finds_them(home):
     with daemon(home, "--no-state") as running:
         running.until_ready()
@@ -78,6 +80,7 @@ def test_a_running_daemon_finds_them(home):
         assert total(found, name, window="5h") == pytest.approx(0.84, abs=0.01)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("variable", [False, True])
 def test_a_state_directory_of_its_own(home, tmp_path, variable):
     state = tmp_path / "state"
@@ -89,6 +92,7 @@ def test_a_state_directory_of_its_own(home, tmp_path, variable):
     assert once(home)["rate_limits"] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff\x00", b" " * 3_000_000, b"{}" * 9])
 def test_malformed_input(data, tmp_path):
     done = statusline(data, home=tmp_path)
@@ -97,12 +101,14 @@ def test_malformed_input(data, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_input_passes_through_unchanged(home):
     data = document(home)
     assert statusline(data, "--pass-through", home=home).stdout == data
     assert used(once(home)["rate_limits"])["", "5h"] == 0.42
 
 
+@pytest.mark.slow
 def test_a_next_command_that_reads_nothing(home):
     command = f"'{SCRIPTS}/agtop-exporter' statusline --pass-through | true"
     long = document(home) + b" " * 500_000
@@ -110,6 +116,7 @@ def test_a_next_command_that_reads_nothing(home):
     assert used(once(home)["rate_limits"])["", "5h"] == 0.42
 
 
+@pytest.mark.long
 def test_limits_that_cannot_be_stored(home, tmp_path):
     (tmp_path / "file").write_text("")
     done = statusline(document(home), "--state-dir", tmp_path / "file", home=home)
@@ -118,6 +125,7 @@ def test_limits_that_cannot_be_stored(home, tmp_path):
     assert done.stderr.startswith(b"agtop-exporter: cannot store the rate limits: ")
 
 
+@pytest.mark.slow
 def test_mistakes_in_the_settings_do_not_matter(home):
     (home / ".config" / "agtop-exporter").mkdir(parents=True)
     (home / ".config" / "agtop-exporter" / "config.toml").write_text("no = {")
@@ -125,6 +133,7 @@ def test_mistakes_in_the_settings_do_not_matter(home):
     assert done.stdout.startswith(b"Opus 4.8 |")
 
 
+@pytest.mark.slow
 def test_files_have_no_path_and_no_prompt(home):
     statusline(document(home), home=home)
     (file,) = (home / ".local/state/agtop-exporter/limits").iterdir()
@@ -132,6 +141,7 @@ def test_files_have_no_path_and_no_prompt(home):
     assert [word for word in ("/", "alpha", "Opus", "6f1c2a9e", "0.38") if word in kept] == []
 
 
+@pytest.mark.slow
 def test_the_usual_calls_import_neither_settings_nor_pipeline(home):
     """They take 0.2 s, and an agent waits for its status line."""
     heavy = "pydantic", "structlog", "psutil", "agtop_exporter.settings", "agtop_exporter.pipeline"
@@ -143,6 +153,7 @@ def test_the_usual_calls_import_neither_settings_nor_pipeline(home):
     subprocess.run([python, "-c", code], input=document(home), env=environment(home), check=True)
 
 
+@pytest.mark.slow
 def test_doctor_names_the_accounts(home):
     oauth = {"claudeAiOauth": {"rateLimitTier": "default_claude_pro"}}
     (home / ".claude-work" / ".credentials.json").write_text(json.dumps(oauth))

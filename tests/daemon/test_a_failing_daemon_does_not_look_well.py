@@ -83,6 +83,7 @@ def errors(samples, stage):
     return total(samples, "agtop_refresh_errors_total", stage=stage)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("target", PARTS)
 def test_a_part_that_fails_is_seen_everywhere(target, tmp_path):
     stage, down, served = PARTS[target]
@@ -119,6 +120,7 @@ def test_a_part_that_fails_is_seen_everywhere(target, tmp_path):
     assert log.count('msg="refresh works again"') >= 1
 
 
+@pytest.mark.long
 def test_a_start_that_fails_goes_on_from_what_was_counted(tmp_path):
     """No error counter decreases between the page before the first result and that result."""
     home, armed, state = tmp_path / "home", tmp_path / "armed", tmp_path / "state"
@@ -142,6 +144,7 @@ def test_a_start_that_fails_goes_on_from_what_was_counted(tmp_path):
         assert tokens(running.until(lambda samples: tokens(samples) > 0)) == 1000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("target", ["agtop_exporter.pipeline.pairing:Pairing.pair"])
 def test_doctor_reports_the_errors_of_the_daemon(target, tmp_path):
     home, armed, state = tmp_path / "home", tmp_path / "armed", tmp_path / "state"
@@ -162,6 +165,7 @@ def test_doctor_reports_the_errors_of_the_daemon(target, tmp_path):
         assert run("agtop-exporter", "doctor", *flags, home=home).returncode == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("target", "stage"),
     [
@@ -190,6 +194,7 @@ def test_commands_name_the_part_that_failed(target, stage, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words", [("doctor",), ("--once",)])
 def test_a_command_without_output_reports_the_reason(words, tmp_path):
     armed = tmp_path / "armed"
@@ -266,6 +271,7 @@ def ticking(tmp_path):
     running.close()
 
 
+@pytest.mark.slow
 def test_garbage_collections_do_not_visit_modules(ticking):
     """A visit takes 15 ms, and a scrape would wait for its end."""
     ticking.tick()
@@ -273,6 +279,7 @@ def test_garbage_collections_do_not_visit_modules(ticking):
     assert len(gc.get_objects()) < 10_000
 
 
+@pytest.mark.slow
 def test_a_result_that_cannot_be_shown_is_replaced_by_the_last_one(ticking, tmp_path, monkeypatch):
     """If only rendering fails, the last result is shown with all agents as down."""
     first, trouble = ticking.tick()
@@ -297,6 +304,7 @@ def test_a_result_that_cannot_be_shown_is_replaced_by_the_last_one(ticking, tmp_
     assert errors(page, "publish") == 2
 
 
+@pytest.mark.slow
 def test_an_outlet_that_fails_stops_neither_the_pages_nor_the_other(ticking):
     ticking.outlets[0].broken = True
     page, trouble = ticking.tick()

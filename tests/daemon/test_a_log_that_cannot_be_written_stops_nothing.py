@@ -74,6 +74,7 @@ def command(way, *words):
     return ["bash", "-c", f'exec "$0" "$@"{closed}', SCRIPTS / words[0], *words[1:]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["logfmt", "json"])
 @pytest.mark.parametrize("way", WAYS)
 def test_the_daemon_goes_on(way, form, tmp_path):
@@ -101,6 +102,7 @@ def test_the_daemon_goes_on(way, form, tmp_path):
             process.kill()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     ("words", "code"),
@@ -150,6 +152,7 @@ class Disk(io.RawIOBase):
         return len(taken)
 
 
+@pytest.mark.slow
 def test_whole_lines_are_written_again_when_there_is_room_again():
     disk = Disk()
     stream = SafeStream(io.TextIOWrapper(io.BufferedWriter(disk), line_buffering=True))

@@ -31,6 +31,7 @@ def stored(state):
     return {path.name: path.read_bytes() for path in state.iterdir() if path.suffix != ".lock"}
 
 
+@pytest.mark.long
 def test_the_daemon_counts_in_memory(newer):
     home, state = newer
     before = stored(state)
@@ -45,6 +46,7 @@ def test_the_daemon_counts_in_memory(newer):
     assert stored(state) == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "code"),
     [

@@ -12,6 +12,7 @@ from small_homes import TOKENS_OF_A_TURN, claude_answer, claude_file, claude_tur
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.slow
 def test_r05_no_agent_installed_is_a_page(tmp_path):
     with daemon(tmp_path, "--no-state") as running:
         running.until_ready()
@@ -23,6 +24,7 @@ def test_r05_no_agent_installed_is_a_page(tmp_path):
         assert running.get("/nowhere")[0] == 404
 
 
+@pytest.mark.long
 def test_it_does_not_wait_for_its_next_scan_before_it_stops(tmp_path):
     for number in (signal.SIGTERM, signal.SIGINT):
         with daemon(tmp_path, "--no-state", interval=10 * PATIENCE_SECONDS) as running:
@@ -31,6 +33,7 @@ def test_it_does_not_wait_for_its_next_scan_before_it_stops(tmp_path):
             assert code == 0
 
 
+@pytest.mark.long
 def test_it_does_not_finish_a_long_first_scan_before_it_stops(tmp_path):
     """CPU time is measured, because wall time depends on the load of the machine."""
     turns = claude_turns(1, range(4000)).encode()
@@ -43,6 +46,7 @@ def test_it_does_not_finish_a_long_first_scan_before_it_stops(tmp_path):
         assert cpu_seconds < 1
 
 
+@pytest.mark.long
 def test_a_second_daemon_is_refused(tmp_path):
     """It says in one line which process writes the ledger, and the first daemon serves on."""
     state = tmp_path / "state"
@@ -59,6 +63,7 @@ def test_a_second_daemon_is_refused(tmp_path):
         first.until(lambda samples: total(samples, "agtop_tokens_total") == 7 * TOKENS_OF_A_TURN)
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_reported(tmp_path):
     with daemon(tmp_path, "--no-state") as running:
         address = f"127.0.0.1:{running.port}"
@@ -69,6 +74,7 @@ def test_a_port_in_use_is_reported(tmp_path):
         assert f"{address} is in use" in done.stderr
 
 
+@pytest.mark.long
 def test_settings_are_reloaded(tmp_path):
     config = tmp_path / "config.toml"
     config.write_text('plan = "retail"\n')
@@ -85,6 +91,7 @@ def test_settings_are_reloaded(tmp_path):
         assert ("agtop_agent_enabled", (("agent", "claude"),)) not in samples
 
 
+@pytest.mark.long
 def test_a_new_price_applies_at_a_reload_and_at_a_start(tmp_path):
     """The ledger keeps the usage that has no price yet."""
     config, state = tmp_path / "config.toml", tmp_path / "state"
@@ -108,6 +115,7 @@ def test_a_new_price_applies_at_a_reload_and_at_a_start(tmp_path):
         running.until(lambda samples: is_priced("ours", samples) and is_priced("theirs", samples))
 
 
+@pytest.mark.slow
 def test_a_damaged_ledger_is_reported(tmp_path):
     state = tmp_path / "state"
     state.mkdir()
@@ -119,6 +127,7 @@ def test_a_damaged_ledger_is_reported(tmp_path):
     assert f"the damaged file is {state}/ledger.db.damaged-1" in line
 
 
+@pytest.mark.long
 def test_the_log_is_json_throughout(tmp_path):
     """This includes messages of other threads, here of a failed download."""
     claude_file(tmp_path).write_text(claude_answer(1, 0, model="ours"))
@@ -131,6 +140,7 @@ def test_the_log_is_json_throughout(tmp_path):
     assert all({"timestamp", "level", "msg"} <= set(entry) for entry in logged)
 
 
+@pytest.mark.long
 def test_the_ledger_is_private_whether_a_daemon_or_a_command_writes_it(tmp_path):
     state = tmp_path / "state"
     claude_file(tmp_path).write_text(claude_turns(1, range(5)))
@@ -144,6 +154,7 @@ def test_the_ledger_is_private_whether_a_daemon_or_a_command_writes_it(tmp_path)
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
 
 
+@pytest.mark.long
 def test_an_unwritable_state_directory_is_reported_and_survived(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, range(5)))
     blocked = tmp_path / "blocked"
@@ -153,6 +164,7 @@ def test_an_unwritable_state_directory_is_reported_and_survived(tmp_path):
         assert "keeping the ledger in memory" in "".join(running.log)
 
 
+@pytest.mark.slow
 def test_an_unreadable_transcript_hurts_no_other(tmp_path):
     claude_file(tmp_path, 1).write_text(claude_turns(1, range(5)))
     claude_file(tmp_path, 2).write_text(claude_turns(2, range(5)))

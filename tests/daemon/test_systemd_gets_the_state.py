@@ -91,6 +91,7 @@ def test_a_service_manager_that_has_ended_causes_no_error(tmp_path):
     told.ready("listening")
 
 
+@pytest.mark.slow
 def test_a_service_manager_that_does_not_read_does_not_block(tmp_path):
     with Manager(str(tmp_path / "n")) as manager:
         told = Notifier(manager.address)
@@ -112,6 +113,7 @@ def test_the_watchdog_is_for_one_process(given, seconds):
     assert notifier(given, pid=7).patience_seconds == seconds
 
 
+@pytest.mark.long
 def test_a_daemon_from_start_to_end(manager, tmp_path):
     claude_file(tmp_path, 1).write_text(claude_turns(1, range(10)))
     given = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "120000000"}
@@ -130,6 +132,7 @@ def test_a_daemon_from_start_to_end(manager, tmp_path):
         assert manager.silent()
 
 
+@pytest.mark.long
 def test_the_watchdog_is_pinged_between_refreshes(tmp_path):
     """The refresh interval is longer than the time limit of the watchdog."""
     with Manager(str(tmp_path / "n")) as manager:

@@ -32,6 +32,7 @@ def tokens_in(path):
     }
 
 
+@pytest.mark.slow
 def test_once_writes_a_file_that_others_may_read(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, range(3)))
     path = tmp_path / "agtop.prom"
@@ -44,6 +45,7 @@ def test_once_writes_a_file_that_others_may_read(tmp_path):
     assert path.read_text() == path.read_text().strip() + "\n"
 
 
+@pytest.mark.slow
 def test_there_is_nothing_that_node_exporter_refuses(tmp_path):
     path = tmp_path / "agtop.prom"
     claude_file(tmp_path).write_text(claude_turns(1, range(3)))
@@ -55,6 +57,7 @@ def test_there_is_nothing_that_node_exporter_refuses(tmp_path):
         assert line.startswith("#") or re.fullmatch(r"agtop_\w+(\{.*\})? \S+", line), line
 
 
+@pytest.mark.slow
 def test_promtool_accepts_it(tmp_path):
     path = tmp_path / "agtop.prom"
     TextfileWriter(path, interval_seconds=60).publish(make_snapshot())
@@ -87,6 +90,7 @@ def test_a_failed_write_leaves_the_old_page_and_no_draft(tmp_path, monkeypatch):
     assert path.read_bytes() == b"old\n"
 
 
+@pytest.mark.slow
 def test_an_invalid_textfile_is_reported(tmp_path):
     done = run(
         *("agtop-exporter", "--once", "--textfile", tmp_path / "agtop.txt"),
@@ -105,6 +109,7 @@ def test_an_invalid_textfile_is_reported(tmp_path):
     assert f"cannot write {missing}: No such file or directory" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_page_stays_readable_and_new_series_start_at_zero(tmp_path):
     path = tmp_path / "agtop.prom"
     writer = TextfileWriter(path, interval_seconds=60)
@@ -142,6 +147,7 @@ def test_a_daemon_that_cannot_write_continues_and_logs_it_once(tmp_path):
     assert [level for level, _, _ in told] == ["error", "info"]
 
 
+@pytest.mark.slow
 def test_files_of_two_users_have_no_series_in_common(tmp_path):
     """node_exporter rejects a series that two files have."""
     series = []

@@ -86,12 +86,14 @@ def test_only_one_clock_writes_timestamps(timestamps, capsys):
     assert line.endswith('level=info msg=begun path="/a b"\n')
 
 
+@pytest.mark.slow
 def test_the_journal_has_its_own_clock(tmp_path):
     with daemon(tmp_path, "--no-state", JOURNAL_STREAM="8:9") as running:
         running.end()
     assert not [line for line in running.log if "timestamp=" in line]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("arguments", [("--once",), ("--once", "--json")])
 def test_a_damaged_file_is_reported_beside_the_output(arguments, tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [1]) + HALF)
@@ -107,6 +109,7 @@ def test_a_damaged_file_is_reported_beside_the_output(arguments, tmp_path):
     assert run("agtop", "list", *flags, home=tmp_path, AGTOP_LOG_LEVEL="error").stderr == ""
 
 
+@pytest.mark.slow
 def test_only_the_command_line_and_the_log_write_to_the_standard_streams():
     writers = {
         str(path.relative_to(PACKAGE))

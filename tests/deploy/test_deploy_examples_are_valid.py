@@ -22,6 +22,7 @@ FILES = [
 SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["prometheus.yml", "fleet.yml", "laptop.yml"])
 def test_prometheus_takes_its_configuration(name):
     agent = ("--agent",) if "agent mode" in (DEPLOY / "prometheus" / name).read_text() else ()

@@ -30,6 +30,7 @@ def variables(unit):
     return re.findall(r"^Environment=(.*)$", unit, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_flags_and_variables_become_options(tmp_path):
     printed, unit = installed(
         tmp_path,
@@ -42,11 +43,13 @@ def test_flags_and_variables_become_options(tmp_path):
     assert f"options of the service: {options}\n" in printed
 
 
+@pytest.mark.slow
 def test_paths_are_absolute(tmp_path):
     _, unit = installed(tmp_path, "--textfile", "~/agtop.prom", "--state-dir", "/x/../y")
     assert f"--textfile {tmp_path}/agtop.prom --state-dir /x/../y" in exec_start(unit)
 
 
+@pytest.mark.slow
 def test_a_configuration_file_elsewhere_is_named(tmp_path):
     config = tmp_path / "mine.toml"
     config.write_text("interval = 9\n")
@@ -59,6 +62,7 @@ def test_a_configuration_file_elsewhere_is_named(tmp_path):
     assert "--config" not in installed(tmp_path)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "value", "setting"),
     [
@@ -74,6 +78,7 @@ def test_what_cannot_be_an_option_is_reported(variable, value, setting, tmp_path
     assert not (tmp_path / ".config" / "systemd").exists()
 
 
+@pytest.mark.slow
 def test_an_invalid_setting_installs_nothing(tmp_path):
     arguments = ("install-service", "--interval", "0")
     done = run("agtop-exporter", *arguments, home=tmp_path, check=False)
@@ -81,6 +86,7 @@ def test_an_invalid_setting_installs_nothing(tmp_path):
     assert not (tmp_path / ".config").exists()
 
 
+@pytest.mark.slow
 def test_variables_of_the_agents_are_carried_over(tmp_path):
     environment = {
         "CLAUDE_CONFIG_DIR": "/my claude",
@@ -123,6 +129,7 @@ def test_settings_of_an_agent_that_do_not_respond_are_not_read(tmp_path):
     assert variables_of_agents([agent], [tmp_path], {}, responds=lambda _path: False) == {}
 
 
+@pytest.mark.slow
 def test_the_service_keeps_a_ledger_of_systemd_before_254(tmp_path):
     (tmp_path / ".config" / "agtop-exporter").mkdir(parents=True)
     (tmp_path / ".config" / "agtop-exporter" / "ledger.db").touch()

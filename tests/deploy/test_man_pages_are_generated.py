@@ -39,6 +39,7 @@ def test_every_line_is_text_or_a_known_macro(program):
         assert not re.search(r"\\(?![-e&]|f[BIR])", line)
 
 
+@pytest.mark.slow
 def test_the_wheel_has_the_pages(tmp_path):
     (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
     names = zipfile.ZipFile(wheel).namelist()

@@ -25,6 +25,7 @@ def promtool(*arguments):
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_promtool_reports_no_problem():
     code, said = promtool("check", "rules", "--lint=all", "--lint-fatal", *RULES)
     assert code == 0, said
@@ -32,11 +33,13 @@ def test_promtool_reports_no_problem():
     assert all(re.fullmatch(r"  SUCCESS: \d+ rules found", line) for line in remarks), said
 
 
+@pytest.mark.long
 def test_alerts_fire_and_records_are_right():
     code, said = promtool("test", "rules", *RULE_TESTS)
     assert code == 0, said
 
 
+@pytest.mark.slow
 def test_every_alert_is_tested_firing_and_silent():
     tests = [case for path in RULE_TESTS for case in yaml.safe_load(path.read_text())["tests"]]
     checks = [check for case in tests for check in case.get("alert_rule_test", ())]
@@ -66,6 +69,7 @@ def test_no_runbook_is_about_nothing():
     assert set(re.findall(r"^## (\w+)$", text, re.MULTILINE)) == set(alerts())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [*alerts().values(), *records().values()])
 def test_a_rule_asks_only_for_what_there_is(rule):
     known = {metric.name for metric in CATALOGUE} | set(records())

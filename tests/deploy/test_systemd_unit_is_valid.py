@@ -39,12 +39,14 @@ def verify(path, runtime):
     return done.returncode, done.stderr
 
 
+@pytest.mark.slow
 def test_systemd_takes_the_unit(tmp_path):
     path = tmp_path / UNIT_NAME
     path.write_text(unit(command_of(Path(sys.executable))))
     assert verify(path, tmp_path) == (0, "")
 
 
+@pytest.mark.slow
 def test_systemd_reports_a_wrong_unit(tmp_path):
     path = tmp_path / UNIT_NAME
     path.write_text(unit(command_of(Path(sys.executable))).replace("WatchdogSec", "Watchdog"))
@@ -86,6 +88,7 @@ def test_arguments_are_quoted_as_systemd_wants(argument, word):
     assert command_of(Path("/bin/python"), [argument]) == f"/bin/python -m agtop_exporter {word}"
 
 
+@pytest.mark.slow
 def test_a_folder_with_blanks_is_taken_by_systemd(tmp_path):
     place = tmp_path / "50% of a home" / "bin"
     place.mkdir(parents=True)
@@ -95,6 +98,7 @@ def test_a_folder_with_blanks_is_taken_by_systemd(tmp_path):
     assert verify(path, tmp_path) == (0, "")
 
 
+@pytest.mark.slow
 def test_install_service_as_a_user_runs_it(tmp_path):
     given = {"home": tmp_path, "AGTOP_PROCFS": ""}
     said = run("agtop-exporter", "install-service", **given).stdout
@@ -119,6 +123,7 @@ def test_a_running_manager_has_the_exact_command(tmp_path):
     assert command in [line.strip() for line in lines]
 
 
+@pytest.mark.slow
 def test_a_home_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / ".config").write_text("a file")
     done = run("agtop-exporter", "install-service", home=tmp_path, check=False)

@@ -43,6 +43,7 @@ def verify(folder, *names):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["agtop-exporter@root.service", SOCKET])
 def test_systemd_takes_them(tmp_path, name):
     done = verify(tmp_path, name)
@@ -55,6 +56,7 @@ def test_the_template_is_as_strict_as_the_user_unit():
     assert set(strict) <= set(directives(TEMPLATE))
 
 
+@pytest.mark.long
 def test_the_command_of_the_template_is_valid(tmp_path):
     (line,) = [one for one in directives(TEMPLATE) if one.startswith("ExecStart=")]
     _program, *flags = line.removeprefix("ExecStart=").replace("%i", "ada").split()

@@ -27,11 +27,13 @@ def doctor(home, **environment):
     return document["service"]
 
 
+@pytest.mark.slow
 def test_without_a_service_nothing_is_said(tmp_path):
     assert doctor(tmp_path) is None
     assert "\nservice " not in run("agtop-exporter", "doctor", *FLAGS, home=tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_a_service_of_this_shell_has_no_differences(tmp_path):
     environment = {"CODEX_HOME": "/my codex", "AGTOP_PLAN": "max", "XDG_DATA_HOME": "/50%"}
     install(tmp_path, "--interval", "60", **environment)
@@ -43,6 +45,7 @@ def test_a_service_of_this_shell_has_no_differences(tmp_path):
     }
 
 
+@pytest.mark.long
 def test_variables_that_differ_are_problems(tmp_path):
     install(tmp_path, CODEX_HOME="/a", QWEN_HOME="/q")
     environment = {"CODEX_HOME": "/b", "CLAUDE_CONFIG_DIR": "/c"}
@@ -58,6 +61,7 @@ def test_variables_that_differ_are_problems(tmp_path):
     assert f"  ! CODEX_HOME is /b in this shell and /a in the service: {AGAIN}\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_settings_that_differ_are_named(tmp_path):
     install(tmp_path, "--plan", "max", "--agent", "pi", "--agent", "codex")
     config = tmp_path / ".config" / "agtop-exporter" / "config.toml"
@@ -74,6 +78,7 @@ def test_settings_that_differ_are_named(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_invalid_settings_of_the_service_are_problems(tmp_path):
     install(tmp_path)
     folder = tmp_path / ".config" / "systemd" / "user" / f"{UNIT_NAME}.d"

@@ -17,12 +17,14 @@ PLAIN = {  # keys whose names say everything
 }
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_command_prints_the_schema(tmp_path):
     done = run("agtop-exporter", "doctor", "--schema", home=tmp_path)
     assert (done.returncode, done.stdout) == (0, doctor.schema().decode())
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_a_report_with_problems_matches(tmp_path):
     path = claude_file(tmp_path)

@@ -43,6 +43,7 @@ def test_nothing_is_installed_in_an_empty_home(tmp_path, programs):
     assert installed(tmp_path, str(programs)) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", UNREAD, ids=lambda agent: agent.name)
 def test_each_place_and_each_program_shows_its_agent(agent, tmp_path, programs):
     for number, pattern in enumerate(agent.places):
@@ -69,6 +70,7 @@ def test_programs_in_relative_directories_are_not_looked_for(tmp_path, programs,
     assert installed(tmp_path, f"{programs.name}:::.") == ()
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_installed_agents_are_named_with_the_reason(tmp_path, programs):
     home = tmp_path / "home"
@@ -94,6 +96,7 @@ def test_installed_agents_are_named_with_the_reason(tmp_path, programs):
     assert not document["needs_attention"]
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_agents_that_the_user_did_not_ask_for_are_not_named(tmp_path, programs):
     install(programs, "aider")
@@ -131,6 +134,7 @@ def test_an_entry_is_complete(agent):
     )
 
 
+@pytest.mark.slow
 def test_agents_that_are_not_read_change_no_figure(tmp_path):
     """The folders of all agents that are not read are in a home: nothing is counted."""
     for agent in UNREAD:

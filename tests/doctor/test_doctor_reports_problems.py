@@ -36,6 +36,7 @@ def claude(home):
     return finding_of(home, "claude")
 
 
+@pytest.mark.slow
 def test_without_agents_there_are_no_problems(tmp_path):
     done = doctor(tmp_path)
     assert done.returncode == 0
@@ -49,6 +50,7 @@ def test_without_agents_there_are_no_problems(tmp_path):
     assert {root.rpartition("/")[2] for root in roots[2:]} == {"local-agent-mode-sessions"}
 
 
+@pytest.mark.long
 def test_found_records_are_counted(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, range(3)))
     finding = claude(tmp_path)
@@ -56,6 +58,7 @@ def test_found_records_are_counted(tmp_path):
     assert doctor(tmp_path).returncode == 0
 
 
+@pytest.mark.long
 def test_skipped_records_and_unpriced_models_need_attention(tmp_path):
     claude_file(tmp_path).write_text(
         claude_turns(1, [0]) + "{broken\n" + claude_answer(1, 1, model="claude-imaginary-9")
@@ -80,6 +83,7 @@ def stored(text):
     return b"\x28\xb5\x2f\xfd\x60" + size + block + text
 
 
+@pytest.mark.long
 def test_a_compressed_rollout_has_no_half_record(tmp_path):
     plain = Codex(tmp_path / ".codex/sessions/2026/03/02").turn().count(usage(9), usage(9)).write()
     packed = plain.with_name(f"{plain.name}.zst")
@@ -92,6 +96,7 @@ def test_a_compressed_rollout_has_no_half_record(tmp_path):
     assert (found["files"], found["skipped"], found["not_read"]) == (1, [], [])
 
 
+@pytest.mark.long
 def test_half_a_record_at_the_end_of_a_quiet_file_needs_attention(tmp_path):
     path = claude_file(tmp_path)
     path.write_text(claude_turns(1, [0]) + claude_answer(1, 1)[:-9])
@@ -107,6 +112,7 @@ def test_half_a_record_at_the_end_of_a_quiet_file_needs_attention(tmp_path):
     assert doctor(tmp_path).returncode == 0  # a complete record has been read
 
 
+@pytest.mark.slow
 def test_damaged_lines_are_counted_by_agent(tmp_path):
     path = claude_file(tmp_path)
     text = claude_answer(1, 0)[:-9] + claude_answer(1, 1) + "\0" * 5_000 + claude_answer(1, 2)
@@ -116,6 +122,7 @@ def test_damaged_lines_are_counted_by_agent(tmp_path):
     assert finding["records"] == 3
 
 
+@pytest.mark.long
 def test_unreadable_files_are_reported_and_the_rest_is_counted(tmp_path, close):
     for number, project in enumerate(["-tmp-open", "-tmp-closed", "-tmp-open"], start=1):
         claude_file(tmp_path, number, project).write_text(claude_turns(number, [0]))
@@ -131,6 +138,7 @@ def test_unreadable_files_are_reported_and_the_rest_is_counted(tmp_path, close):
         assert f"  ! cannot read {path}: Permission denied\n" in done.stdout
 
 
+@pytest.mark.long
 def test_a_closed_folder_of_one_agent_hides_no_other(tmp_path, close):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     other = tmp_path / ".config" / "claude"
@@ -151,6 +159,7 @@ def cache_litellm(home, table):
     (cache / "price-refresh.json").write_text(json.dumps({"litellm": state}))
 
 
+@pytest.mark.long
 def test_different_prices_of_two_sources_are_reported(tmp_path):
     models = ("claude-sonnet-4-5", "mirror/gpt-99", "claude-sonnet-4-5")
     claude_file(tmp_path).write_text(
@@ -176,6 +185,7 @@ def test_different_prices_of_two_sources_are_reported(tmp_path):
     assert "  - mirror/gpt-99 has the price of gpt-99 in litellm (prefix-stripped)\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_name_from_a_transcript_does_nothing_to_a_terminal(tmp_path):
     claude_file(tmp_path).write_text(claude_answer(1, 0, model="gpt\x1b[2J\n"))
     done = run("agtop-exporter", "doctor", *FLAGS, home=tmp_path, check=False)
@@ -184,6 +194,7 @@ def test_a_name_from_a_transcript_does_nothing_to_a_terminal(tmp_path):
     )
 
 
+@pytest.mark.long
 def test_targets_of_links_are_reported(tmp_path):
     path = claude_file(tmp_path)
     path.write_text(claude_turns(1, range(3)))
@@ -207,6 +218,7 @@ def test_targets_of_links_are_reported(tmp_path):
     assert f"  - not read: {path.parent}/gone.jsonl (a link to nothing)\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_unknown_transcripts_are_reported(tmp_path):
     chats = tmp_path / ".gemini" / "tmp" / "engine"
     chats.mkdir(parents=True)
@@ -217,6 +229,7 @@ def test_unknown_transcripts_are_reported(tmp_path):
     assert line in done.stdout
 
 
+@pytest.mark.slow
 def test_places_beside_the_directories_are_reported(tmp_path):
     other = tmp_path / ".config/Another Editor/User/workspaceStorage/12ab/chatSessions"
     other.mkdir(parents=True)
@@ -227,6 +240,7 @@ def test_places_beside_the_directories_are_reported(tmp_path):
     assert done.stdout.endswith("No problems found in what was read.\n")
 
 
+@pytest.mark.slow
 def test_directories_that_a_variable_hides_are_reported(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, range(3)))
     done = run(
@@ -236,6 +250,7 @@ def test_directories_that_a_variable_hides_are_reported(tmp_path):
     assert f"  - found and not read: {tmp_path}/.claude/projects ({reason})\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_homes_of_windows_are_reported(tmp_path):
     home, drives = tmp_path / "home", tmp_path / "mnt"
     for user in ("ada", "Public"):
@@ -248,6 +263,7 @@ def test_homes_of_windows_are_reported(tmp_path):
     assert place.reason == f"a home of Windows: add --home {drives}/c/Users/ada"
 
 
+@pytest.mark.slow
 def test_records_with_missing_fields_are_counted(tmp_path):
     path = claude_file(tmp_path)
     answers = claude_turns(1, range(3))
@@ -263,6 +279,7 @@ def test_records_with_missing_fields_are_counted(tmp_path):
     assert "  - 3 responses recorded again (streams, copies); each is counted once\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_places_that_are_read_are_not_reported(tmp_path):
     """A variable may name a place that matches a pattern of unread places."""
     claude_file(tmp_path / "x").write_text(claude_turns(1, range(3)))
@@ -275,6 +292,7 @@ def test_places_that_are_read_are_not_reported(tmp_path):
     assert ".claude-work/projects (" not in done.stdout
 
 
+@pytest.mark.slow
 def test_chats_of_an_unknown_editor_are_reported(tmp_path):
     for editor in ("Code", "Another Editor"):
         chats = tmp_path / f".config/{editor}/User/workspaceStorage/12ab/chatSessions"

@@ -89,6 +89,7 @@ def the_warning(log):
     return lines[0]
 
 
+@pytest.mark.long
 def test_the_daemon_serves_the_others_and_stops(hung, home, flags):
     with daemon(home, *flags, within=hung.within, interval=0.2) as running:
         running.until_ready()
@@ -108,6 +109,7 @@ def test_the_daemon_serves_the_others_and_stops(hung, home, flags):
     assert "does not respond" in line
 
 
+@pytest.mark.long
 def test_the_daemon_stops_in_its_first_look(hung, home, flags):
     with daemon(home, *flags, within=hung.within) as running:
         code, seconds = running.end()
@@ -115,6 +117,7 @@ def test_the_daemon_stops_in_its_first_look(hung, home, flags):
     assert seconds < STOP_SECONDS
 
 
+@pytest.mark.long
 def test_the_commands_end(hung, home, flags):
     done = run("agtop", "json", *flags, home=home, within=hung.within)
     sessions = {one["session_id"]: one for one in json.loads(done.stdout)["sessions"]}
@@ -130,6 +133,7 @@ def test_the_commands_end(hung, home, flags):
     assert f"  ! cannot read {hung.folder}: does not respond\n" in done.stdout
 
 
+@pytest.mark.long
 def test_an_agents_folders_and_a_home_there_are_skipped(hung, home, flags):
     (home / ".pi").symlink_to(hung.folder / "pi")
     (home / ".qwen").symlink_to(hung.folder / "qwen")
@@ -160,6 +164,7 @@ with output.not_kept_by_children():
 """
 
 
+@pytest.mark.slow
 def test_a_program_does_not_wait_for_a_child_at_its_end():
     done = subprocess.Popen([sys.executable, "-c", LEFT_OVER], stdout=subprocess.PIPE, text=True)
     pid = int(done.stdout.readline())

@@ -39,6 +39,7 @@ def find_until(folders, path, condition):
     return found
 
 
+@pytest.mark.slow
 def test_a_folder_has_its_real_path_and_its_project(tmp_path, folders):
     root = repository(tmp_path / "copy", "engine")
     (tmp_path / "link").symlink_to(root)
@@ -47,6 +48,7 @@ def test_a_folder_has_its_real_path_and_its_project(tmp_path, folders):
     assert folders.find("/") == ("/", "", None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["", "relative/engine", "C:\\ada", "/ada/\ud800", "/ada/\0", "/x" * 9000]
 )
@@ -55,6 +57,7 @@ def test_a_path_that_is_none_stops_nothing(tmp_path, folders, path):
     assert folders.find(str(repository(tmp_path / "copy", "engine"))).project == "engine"
 
 
+@pytest.mark.long
 def test_many_folders_on_a_dead_mount_cost_one_limit(tmp_path, dead, folders):
     told = []
     folders.on_trouble = told.append
@@ -68,6 +71,7 @@ def test_many_folders_on_a_dead_mount_cost_one_limit(tmp_path, dead, folders):
     assert folders.find(str(alive)).project == "engine"
 
 
+@pytest.mark.long
 def test_those_that_are_expected_cost_one_limit_too(tmp_path, dead, folders):
     alive = [str(repository(tmp_path / f"alive{number}", f"e{number}")) for number in range(3)]
     expected = [alive[0], *(str(dead.path / f"{number}") for number in range(50)), *alive[1:]]
@@ -81,6 +85,7 @@ def test_those_that_are_expected_cost_one_limit_too(tmp_path, dead, folders):
     assert [folder.trouble for folder in found] == [None, *[silence(dead.path)] * 50, None, None]
 
 
+@pytest.mark.long
 def test_expected_folders_have_the_answers_of_any_other(tmp_path, folders):
     cwds = [str(repository(tmp_path / f"r{number}", f"e{number}")) for number in range(300)]
     folders.expect(cwds)
@@ -90,6 +95,7 @@ def test_expected_folders_have_the_answers_of_any_other(tmp_path, folders):
     assert [folders.find(cwd).project for cwd in cwds] == [f"e{n}" for n in range(300)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["symlink", "worktree", "git link"])
 def test_no_link_to_it_is_followed(tmp_path, dead, folders, way):
     """The message names the mount, not the folder with the link."""
@@ -107,6 +113,7 @@ def test_no_link_to_it_is_followed(tmp_path, dead, folders, way):
     assert folders.find(str(sibling)).project == "loom"
 
 
+@pytest.mark.long
 def test_it_is_looked_at_again_when_it_responds(dead, folders):
     cwd = repository(dead.path / "copy", "engine")
     assert folders.find(str(cwd)).trouble == silence(dead.path)
@@ -115,6 +122,7 @@ def test_it_is_looked_at_again_when_it_responds(dead, folders):
     assert found == (str(cwd), "engine", None)
 
 
+@pytest.mark.long
 def test_it_is_looked_at_again_when_it_was_unmounted(dead, folders):
     cwd = str(dead.path / "copy")
     assert folders.find(cwd).trouble == silence(dead.path)
@@ -124,6 +132,7 @@ def test_it_is_looked_at_again_when_it_was_unmounted(dead, folders):
     assert time.monotonic() - began >= 1
 
 
+@pytest.mark.long
 def test_a_slow_local_disk_hides_one_folder_only(tmp_path):
     slow = DeadFolder(tmp_path / "slow", kind="ext4")
     folders = slow.folders()
@@ -135,6 +144,7 @@ def test_a_slow_local_disk_hides_one_folder_only(tmp_path):
     folders.close()
 
 
+@pytest.mark.long
 def test_a_busy_local_disk_has_more_time(tmp_path):
     """Otherwise a session would change its project on a busy machine."""
     slow = DeadFolder(tmp_path / "slow", kind="ext4")
@@ -147,6 +157,7 @@ def test_a_busy_local_disk_has_more_time(tmp_path):
     folders.close()
 
 
+@pytest.mark.long
 def test_places_that_do_not_respond_have_few_processes(tmp_path):
     slow = DeadFolder(tmp_path / "slow", kind="ext4")
     folders = slow.folders(limits={"project": 0.1, "probe": 0.1, "local": 0.1})
@@ -159,6 +170,7 @@ def test_places_that_do_not_respond_have_few_processes(tmp_path):
     folders.close()
 
 
+@pytest.mark.long
 def test_another_exporter_sends_no_second_process_there(dead, folders):
     assert folders.find(str(dead.path / "engine")).trouble == silence(dead.path)
     other = dead.folders()
@@ -171,6 +183,7 @@ def test_another_exporter_sends_no_second_process_there(dead, folders):
     other.close()
 
 
+@pytest.mark.slow
 def test_a_killed_child_is_replaced(tmp_path, folders):
     cwd = repository(tmp_path / "copy", "engine")
     assert folders.find(str(tmp_path)).trouble is None
@@ -197,6 +210,7 @@ def test_a_child_that_does_not_start_is_no_child():
     assert folders.find("/ada/engine").trouble.place == "project folders"
 
 
+@pytest.mark.long
 def test_no_descriptor_stays_open(tmp_path, dead):
     before = len(list(Path("/dev/fd").iterdir()))
     folders = dead.folders()
@@ -207,6 +221,7 @@ def test_no_descriptor_stays_open(tmp_path, dead):
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
+@pytest.mark.long
 def test_file_systems_are_checked_for_a_response(tmp_path, dead, folders):
     told = []
     folders.on_trouble = told.append
@@ -226,6 +241,7 @@ def test_file_systems_are_checked_for_a_response(tmp_path, dead, folders):
         folders.rest()
 
 
+@pytest.mark.long
 def test_a_file_system_is_checked_again_after_a_call_hangs(dead, folders):
     dead.revive()
     assert folders.trouble_with(str(dead.path)) is None

@@ -74,6 +74,7 @@ LINKS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(LINKS, st.lists(NAMES, max_size=6))
 def test_a_path_resolves_as_the_system_resolves_it(links, names):
     with tempfile.TemporaryDirectory() as folder:
@@ -97,6 +98,7 @@ def test_a_path_resolves_as_the_system_resolves_it(links, names):
             assert {str(top), *(str(one) for one in top.parents)} - {"/"} <= set(entered)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["loop", "/loop/../loop", "loop/" * 700 + "loop"])
 def test_a_loop_of_links_ends(tmp_path, target):
     (tmp_path / "loop").symlink_to(target.replace("/loop", f"{tmp_path}/loop", 1))

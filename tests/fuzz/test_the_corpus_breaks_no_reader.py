@@ -10,6 +10,7 @@ from agtop_exporter.agents import load_agents
 from agtop_exporter.model import Cursor
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("agent", load_agents(), ids=lambda agent: agent.name)
 def test_every_input_of_the_corpus_is_read(agent, tmp_path):
     target = fuzzing.Target(agent, tmp_path)
@@ -18,6 +19,7 @@ def test_every_input_of_the_corpus_is_read(agent, tmp_path):
     check_each(target, inputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", load_agents(), ids=lambda agent: agent.name)
 def test_the_corpus_is_of_files_in_the_golden_home(agent, tmp_path):
     """An input for a file that does not exist any more would test nothing."""

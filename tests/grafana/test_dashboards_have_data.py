@@ -116,6 +116,7 @@ def run(tmp_path_factory):
             )
 
 
+@pytest.mark.long
 def test_increase_is_what_was_written(run):
     """The range begins and ends at a sample, so `increase()` does not extrapolate."""
     milliseconds = round((run.end - run.start) * 1000)
@@ -144,6 +145,7 @@ def has_data(found):
     return any(not math.isnan(value) for value in values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board["uid"])
 def test_every_panel_has_data(run, board):
     names = ("agent", "model", "project", "session")
@@ -191,6 +193,7 @@ def test_every_record_has_data(run):
     assert [name for name in names if not has_data(run.server.now(name))] == []
 
 
+@pytest.mark.slow
 def test_alerts_that_are_due_are_pending_and_no_others(run):
     states = {
         rule["name"]: rule["state"]

@@ -149,6 +149,7 @@ def test_uneditable_dashboard(board):
     assert board["editable"] is False
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_target_promql_rule(tmp_path):
     """Prometheus parses every expression, as part of a rule."""

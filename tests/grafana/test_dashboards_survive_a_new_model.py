@@ -32,6 +32,7 @@ def series(name, **labels):
     }
 
 
+@pytest.mark.slow
 def test_every_panel_shows_it_once(tmp_path):
     find_program("promtool")
     plain = [m.name for m in CATALOGUE if m.labels == ("session_id", "agent")]

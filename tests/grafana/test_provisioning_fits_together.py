@@ -48,6 +48,7 @@ def test_the_data_source_of_the_stack_waits_as_long_as_its_prometheus():
     assert source(STACK / "datasource.yml")["jsonData"]["timeInterval"] == scrape
 
 
+@pytest.mark.slow
 def test_the_managed_alerts_ask_the_provisioned_data_source():
     groups = read(PROVISIONING / "alerting" / "agtop.yml")["groups"]
     asked = {query["datasourceUid"] for g in groups for r in g["rules"] for query in r["data"]}
@@ -76,7 +77,7 @@ def test_the_stack_mounts_what_exists_where_it_is_read():
 
 
 @pytest.mark.integration
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_prometheus_of_the_stack_scrapes_the_exporter_and_has_the_rules(tmp_path):
     """Without containers: the same files, with the addresses of loopback."""
     home, port = tmp_path / "home", free_port()

@@ -24,13 +24,14 @@ def test_every_value_is_used():
     assert not any("${" in FILES[path] for path in FILES if path != rules.MIXIN)
 
 
+@pytest.mark.slow
 def test_kubernetes_has_the_rules_of_prometheus():
     groups = yaml.safe_load(FILES[rules.KUBERNETES])["spec"]["groups"]
     found = {rule.get("alert", rule.get("record")): rule for g in groups for rule in g["rules"]}
     assert found == alerts() | records()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_grafana_has_the_alerts_of_prometheus():
     groups = yaml.safe_load(FILES[rules.GRAFANA])["groups"]
     found = {rule["title"]: rule for group in groups for rule in group["rules"]}
@@ -43,7 +44,7 @@ def test_grafana_has_the_alerts_of_prometheus():
         assert "$value " not in str(rule["annotations"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_mixin_has_the_rules_of_prometheus():
     jsonnet = pytest.importorskip("_jsonnet", reason="the package jsonnet is not installed")
     mixin = json.dumps(str(ROOT / rules.MIXIN))
@@ -67,6 +68,7 @@ def generate(*arguments):
     )
 
 
+@pytest.mark.long
 @pytest.mark.integration
 def test_values_can_be_set_without_a_change_of_the_source(tmp_path):
     changes = {
@@ -89,6 +91,7 @@ def test_values_can_be_set_without_a_change_of_the_source(tmp_path):
     assert "dashboard_url: https://grafana.example.org/d/agtop-cost?var-instance=" in text
 
 
+@pytest.mark.long
 @pytest.mark.integration
 def test_an_unknown_value_is_a_mistake(tmp_path):
     done = generate("--set", "spending=7", "--output", tmp_path)

@@ -6,6 +6,7 @@ from agtop_exporter.ledger import Ledger, is_locked, lock
 from agtop_exporter.model import AgtopError
 
 
+@pytest.mark.slow
 def test_a_daemon_waits_for_a_command(tmp_path, monkeypatch):
     steps = []
     command = Ledger(tmp_path, brief=True)
@@ -22,6 +23,7 @@ def test_a_daemon_waits_for_a_command(tmp_path, monkeypatch):
     daemon.close()
 
 
+@pytest.mark.slow
 def test_a_daemon_does_not_wait_for_ever(tmp_path, monkeypatch):
     steps = []
     monkeypatch.setattr(lock, "sleep", steps.append)

@@ -48,6 +48,7 @@ def test_any_history(steps):
         before = dict(ledger.totals)
 
 
+@pytest.mark.slow
 @given(
     steps=st.lists(st.tuples(st.lists(sightings), PLACES, st.integers(0, 9), st.booleans())),
     late=st.booleans(),

@@ -69,6 +69,7 @@ def fill(path):
             file.write(bytes(4096))
 
 
+@pytest.mark.slow
 def test_a_read_only_disk(small_disk):
     directory, remount = small_disk
     state = directory / "state"
@@ -186,6 +187,7 @@ def test_it_is_removed_while_it_runs(tmp_path, removed):
         assert (state / "ledger.db.replaced-1").read_bytes() == b"something else"
 
 
+@pytest.mark.slow
 def test_the_lock_is_removed_and_another_daemon_starts(tmp_path):
     ledger = Ledger(tmp_path)
     record(ledger, response("k1"))
@@ -201,6 +203,7 @@ def test_the_lock_is_removed_and_another_daemon_starts(tmp_path):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_a_new_file_is_complete_or_not_there(tmp_path, monkeypatch):
     """After a kill during a replacement, the next start finds one complete file."""
     history(tmp_path, 20)

@@ -1,5 +1,6 @@
 """If two sources record the same usage under different keys, the larger sum counts."""
 
+import pytest
 from events import record, response
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,7 @@ def sums(requests):
     return len(requests), sum(one for one, _ in requests), sum(other for _, other in requests)
 
 
+@pytest.mark.slow
 @given(first=sources, second=sources, randomness=st.randoms(use_true_random=False))
 def test_the_larger_account_counts(first, second, randomness):
     """The sources are read in any order, in any parts, and repeatedly."""
@@ -82,6 +84,7 @@ def test_a_source_that_lost_records_counts_what_is_new():
     assert used(ledger) == (3, 30, 15)
 
 
+@pytest.mark.slow
 def test_sums_outlive_a_restart(tmp_path):
     with_both = [*account("log", [(10, 5), (10, 5)]), *account("row", [(10, 5), (20, 5)])]
     for event in with_both:

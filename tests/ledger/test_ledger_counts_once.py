@@ -21,6 +21,7 @@ def merged(events):
     return sum(best.values(), NO_TOKENS), len(best), sum(map(len, tools.values()))
 
 
+@pytest.mark.slow
 @given(history=histories)
 def test_totals_are_those_of_the_largest_sightings(history):
     ledger = Ledger()
@@ -41,6 +42,7 @@ def test_totals_are_those_of_the_largest_sightings(history):
     )
 
 
+@pytest.mark.slow
 @given(history=histories)
 def test_sessions_share_the_totals(history):
     """The sums of all sessions equal the totals, whichever session owns an event."""
@@ -55,6 +57,7 @@ def test_sessions_share_the_totals(history):
         assert all(usage.requests > 0 for usage in session.models.values())
 
 
+@pytest.mark.slow
 @given(history=histories, randomness=st.randoms(use_true_random=False))
 def test_totals_do_not_depend_on_the_order(history, randomness):
     once, again = Ledger(), Ledger()

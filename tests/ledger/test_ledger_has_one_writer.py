@@ -17,6 +17,7 @@ REQUESTS = ("requests", "claude", "model-1")
 OPEN = "import sys, pathlib, agtop_exporter.ledger as l; l.Ledger(pathlib.Path(sys.argv[1]))"
 
 
+@pytest.mark.slow
 def test_a_second_writer_is_refused(tmp_path):
     ledger = Ledger(tmp_path)
     with pytest.raises(AgtopError, match="--state-dir"):
@@ -28,6 +29,7 @@ def test_a_second_writer_is_refused(tmp_path):
     again.close()
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused(tmp_path):
     ledger = Ledger(tmp_path)
     second = subprocess.run(

@@ -119,7 +119,7 @@ def assert_recovers(directory, figures):
     return repaired
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_noise_in_any_page(intact, tmp_path):
     data, figures = intact
     randomness = random.Random(11)
@@ -138,6 +138,7 @@ def test_noise_in_any_page(intact, tmp_path):
     assert repaired >= 2 * (len(tried) - UNUSED_PAGES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_is_missing(intact, tmp_path, table):
     (tmp_path / "ledger.db").write_bytes(intact[0])
@@ -146,6 +147,7 @@ def test_a_table_is_missing(intact, tmp_path, table):
     assert assert_recovers(tmp_path, intact[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "statement",
     [
@@ -171,6 +173,7 @@ def test_a_value_that_no_version_wrote(intact, tmp_path, statement):
     assert assert_recovers(tmp_path, intact[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "statement",
     [
@@ -197,6 +200,7 @@ def test_rows_are_missing(intact, tmp_path, statement):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_damage_while_it_runs(intact, tmp_path):
     """A page is overwritten while the ledger is open, and the damage is found by a read."""
     data, figures = intact
@@ -237,6 +241,7 @@ def large(intact, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_large_file_that_was_closed_properly_is_not_read_at_the_start(large, intact):
     """The damage is found and repaired when the next response is counted."""
     ledger = Ledger(large)
@@ -253,6 +258,7 @@ def test_a_large_file_that_was_closed_properly_is_not_read_at_the_start(large, i
     ledger.close()
 
 
+@pytest.mark.slow
 def test_a_large_file_that_was_not_closed_is_checked(large, intact):
     (large / "ledger.db-wal").touch()
     ledger = Ledger(large)
@@ -274,6 +280,7 @@ def test_a_file_that_grew_is_restored_after_it_was_read_on(intact, tmp_path):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_restoring_goes_on_after_a_restart(intact, tmp_path):
     (tmp_path / "ledger.db").write_bytes(intact[0])
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:

@@ -71,6 +71,7 @@ def test_every_version_has_a_golden_ledger():
     assert [f"version-{number}.db" for number in range(1, SCHEMA_VERSION + 1)] == VERSIONS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read_only", [False, True])
 def test_all_figures_are_kept(state, read_only):
     before = (state / "ledger.db").read_bytes()
@@ -101,6 +102,7 @@ def test_usage_without_an_account_is_that_of_the_default_account(state):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_nothing_is_counted_again(state, tmp_path):
     """The keys of the events are stored, so copies of the transcripts add nothing."""
     ledger = Ledger(state)
@@ -129,6 +131,7 @@ def test_a_damaged_page_of_an_older_version(tmp_path):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_the_tables_are_readable(state):
     """`sqlite3 ledger.db` shows names and numbers; no column holds an encoded struct."""
     Ledger(state).close()

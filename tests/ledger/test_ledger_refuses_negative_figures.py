@@ -120,6 +120,7 @@ def test_usage_is_at_least_nothing(requests, counts, cost):
 # --- what earlier versions stored -----------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_stored_sum_below_zero_is_shown_as_zero(tmp_path):
     ledger = Ledger(tmp_path)
     ledger.record(batch(GOOD), price=price, project=project)

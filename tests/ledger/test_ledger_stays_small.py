@@ -44,6 +44,7 @@ def filled(tmp_path):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_no_sum_changes(filled):
     directory, ledger, events = filled
     before = figures(ledger)
@@ -61,6 +62,7 @@ def test_no_sum_changes(filled):
     again.close()
 
 
+@pytest.mark.long
 def test_a_copy_of_what_is_old_adds_nothing(filled):
     directory, ledger, events = filled
     roll_up(ledger, NOW - RETENTION)
@@ -74,6 +76,7 @@ def test_a_copy_of_what_is_old_adds_nothing(filled):
     again.close()
 
 
+@pytest.mark.slow
 def test_hours_become_days_and_days_become_months(filled):
     directory, ledger, _ = filled
     roll_up(ledger, NOW - RETENTION)
@@ -93,6 +96,7 @@ def test_hours_become_days_and_days_become_months(filled):
     assert 8 <= age["month"] <= 14
 
 
+@pytest.mark.slow
 def test_a_second_time_changes_nothing(filled):
     directory, ledger, _ = filled
     roll_up(ledger, NOW - RETENTION)
@@ -112,6 +116,7 @@ def test_an_event_without_a_price_waits_for_one(tmp_path):
     ledger.close()
 
 
+@pytest.mark.slow
 @given(history=st.lists(st.lists(sightings, max_size=5), max_size=6))
 def test_any_history_counts_alike(tmp_path_factory, history):
     """With or without a roll-up, copies of recorded events add nothing."""
@@ -132,7 +137,7 @@ def test_any_history_counts_alike(tmp_path_factory, history):
     rolled.close()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_file_gives_room_back(tmp_path):
     ledger = Ledger(tmp_path)
     for start in range(0, 60_000, 10_000):

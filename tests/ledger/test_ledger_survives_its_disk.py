@@ -34,6 +34,7 @@ def overwrite(path, offset, data):
         file.write(data)
 
 
+@pytest.mark.slow
 def test_damaged_twice(written):
     for _ in range(2):
         overwrite(written, 0, b"no database at all")
@@ -42,6 +43,7 @@ def test_damaged_twice(written):
     assert names == {"ledger.db.damaged-1", "ledger.db.damaged-2"}
 
 
+@pytest.mark.long
 def test_damaged_again_and_again(written):
     """Only the newest damaged files are kept, so that they do not fill the disk."""
     for _ in range(5):
@@ -51,6 +53,7 @@ def test_damaged_again_and_again(written):
     assert names == {f"ledger.db.damaged-{number}" for number in (3, 4, 5)}
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_it(written):
     overwrite(written, 0, bytes(written.stat().st_size))
     ledger = Ledger(written.parent)
@@ -71,6 +74,7 @@ def test_an_empty_file_is_a_new_ledger(tmp_path):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_a_newer_schema_is_left_alone(written):
     with closing(sqlite3.connect(written)) as database:
         database.execute("PRAGMA user_version = 99")
@@ -109,6 +113,7 @@ def test_a_directory_that_may_not_be_written(tmp_path):
     assert not (tmp_path / "state").exists()
 
 
+@pytest.mark.slow
 def test_locked_by_another_program(written):
     """A backup that locks the file delays a write, and loses nothing."""
     ledger = Ledger(written.parent)
@@ -148,6 +153,7 @@ def fill_and_recover(directory, make_room):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_full_disk(tmp_path):
     mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "none", str(tmp_path)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
@@ -161,6 +167,7 @@ def test_full_disk(tmp_path):
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
+@pytest.mark.slow
 def test_file_size_limit(tmp_path):
     resource = pytest.importorskip("resource", reason="Windows limits no file")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -173,6 +180,7 @@ def test_file_size_limit(tmp_path):
         signal.signal(signal.SIGXFSZ, old)
 
 
+@pytest.mark.slow
 def test_the_disk_fails_when_a_damaged_file_is_moved(written, monkeypatch):
     overwrite(written, 0, b"no database at all")
 

@@ -121,6 +121,7 @@ def published(home, known):
     return found[known.session_id], found["parent"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fact", [name for name in FACTS[1:] if name not in INTERNAL])
 def test_a_fact_is_published(fact, tmp_path):
     """`agtop json` shows the value, and something else without the fact."""

@@ -24,6 +24,7 @@ def stored(home):
     return b"".join(path.read_bytes() for path in (home / "state").iterdir())
 
 
+@pytest.mark.slow
 def test_titles_are_deleted_with_their_files(home):
     look = Look(home, state=home / "state")
     look.at()
@@ -37,6 +38,7 @@ def test_titles_are_deleted_with_their_files(home):
     assert CANARY.encode() not in stored(home)
 
 
+@pytest.mark.slow
 def test_the_others_stay(home):
     look = Look(home, state=home / "state")
     look.at()
@@ -46,6 +48,7 @@ def test_the_others_stay(home):
     look.close()
 
 
+@pytest.mark.slow
 def test_none_is_stored(home):
     look = Look(home, state=home / "state", store_titles=False)
     assert any(CANARY in (session["title"] or "") for session in look.sessions().values())
@@ -53,6 +56,7 @@ def test_none_is_stored(home):
     look.close()
 
 
+@pytest.mark.slow
 def test_stored_titles_are_erased(home):
     before = Look(home, state=home / "state")
     before.at()
@@ -64,6 +68,7 @@ def test_stored_titles_are_erased(home):
     look.close()
 
 
+@pytest.mark.slow
 def test_no_session_is_visited_if_no_file_was_deleted(home, monkeypatch):
     """Otherwise, every refresh would visit all sessions once for each agent."""
     look = Look(home)

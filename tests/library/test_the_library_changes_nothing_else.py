@@ -34,6 +34,7 @@ def tokens_of(snapshot):
     return sum(session.tokens.total for session in snapshot.sessions)
 
 
+@pytest.mark.slow
 def test_every_session_of_a_home_is_returned(used):
     found = scan(used)
     assert tokens_of(found) == 2 * TOKENS_OF_A_TURN
@@ -44,7 +45,7 @@ def test_every_session_of_a_home_is_returned(used):
     assert list(used.iterdir()) == [used / ".claude"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_threads_may_call_it_at_the_same_time(used):
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(scan, [used] * 8))
@@ -63,12 +64,14 @@ def test_configuration_and_processes_stay_as_they_were(used, monkeypatch):
     assert set(psutil.Process().children()) <= set(children)
 
 
+@pytest.mark.slow
 def test_many_files_are_read_in_this_process(used, monkeypatch):
     monkeypatch.setattr("agtop_exporter.pipeline.scan.PARALLEL_BYTES", 0)
     monkeypatch.setattr("agtop_exporter.pipeline.children.start_child", pytest.fail)
     assert tokens_of(scan(used)) == 2 * TOKENS_OF_A_TURN
 
 
+@pytest.mark.slow
 def test_a_ledger_keeps_deleted_sessions(used):
     state = used / "state"
     scan(used, state_dir=state)
@@ -94,6 +97,7 @@ def test_a_missing_home_is_named(used):
         scan(used / "absent")
 
 
+@pytest.mark.slow
 def test_a_ledger_that_another_process_writes_is_not_touched(used):
     ledger = Ledger(used / "state")
     with pytest.raises(agtop_exporter.AgtopError):
@@ -101,6 +105,7 @@ def test_a_ledger_that_another_process_writes_is_not_touched(used):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_variables_of_this_program_are_ignored(used, monkeypatch):
     monkeypatch.setenv("AGTOP_AGENT", "codex")
     monkeypatch.setenv("AGTOP_UNKNOWN", "1")
@@ -111,6 +116,7 @@ def test_one_agent_is_read(used):
     assert scan(used, agents=["codex"]).sessions == ()
 
 
+@pytest.mark.slow
 def test_the_example_of_the_readme(used, capsys):
     section = (ROOT / "README.md").read_text().partition("## Library\n")[2].partition("\n`")[0]
     example = textwrap.dedent(section)

@@ -130,6 +130,7 @@ def test_only_changed_files_are_read_again(tmp_path):
     assert files.changed() == []
 
 
+@pytest.mark.slow
 def test_concurrent_commands_leave_a_complete_file(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         writers = [pool.submit(store, tmp_path, line(n / 100), NOW) for n in range(100)]

@@ -88,6 +88,7 @@ def test_a_value_that_was_folded_starts_again_at_its_new_usage():
     assert (values["model-0"], values["other"]) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_series_that_returns_after_a_restart_shows_no_old_usage(tmp_path):
     ledger = Ledger(tmp_path)
     record(ledger, *(batch(n, time=HOUR * (1 + n)) for n in range(LABELS_MAX)))
@@ -119,6 +120,7 @@ def test_a_value_called_other_is_part_of_other():
     assert ledger.dropped_labels()["projects"] == 0
 
 
+@pytest.mark.slow
 def test_the_ledger_keeps_a_bounded_number_of_values():
     ledger = Ledger()
     record(ledger, *(batch(n, time=HOUR * (1 + n)) for n in range(KEPT_MAX + 5)))
@@ -128,6 +130,7 @@ def test_the_ledger_keeps_a_bounded_number_of_values():
     assert values["other"] == 5
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(0, LABELS_MAX + 3), st.integers(0, 2_000)), max_size=40),
     st.integers(0, 40),

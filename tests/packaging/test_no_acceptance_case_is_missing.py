@@ -76,7 +76,7 @@ def ids_of_tests():
     return {each for each in ids if each[0] in LAST}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_case_is_a_test_or_left_out():
     listed = {f"{group}-{n:02}" for group, last in LAST.items() for n in range(1, last + 1)}
     tested = ids_of_tests()

@@ -74,11 +74,13 @@ def test_the_changelog_has_no_section_twice_or_out_of_order():
         assert found == [name for name in CATEGORIES if name in found]
 
 
+@pytest.mark.slow
 def test_a_release_has_the_notes_of_its_version_only(tmp_path):
     expected = "### Fixed\n\n- The figure is right.\n"
     assert release_notes(tmp_path, "v1.2.0", RELEASED) == (0, expected, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tag", "changelog", "message"),
     [
@@ -105,6 +107,7 @@ def test_a_release_that_disagrees_with_its_files_is_refused(tmp_path, tag, chang
     assert release_notes(tmp_path, tag, changelog) == (1, "", message)
 
 
+@pytest.mark.long
 def test_no_tracked_file_is_missing_from_the_sdist(tmp_path):
     command = [find_program("git"), "-C", str(ROOT), "ls-files", "-z"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -118,6 +121,7 @@ def test_no_tracked_file_is_missing_from_the_sdist(tmp_path):
     assert tracked - packed == set()
 
 
+@pytest.mark.long
 def test_packages_name_the_commit_that_they_were_built_from(tmp_path, monkeypatch):
     """A wheel that is built from an sdist, without git, has the commit of the sdist."""
     monkeypatch.setenv("SOURCE_REVISION", "0123abcd")
@@ -146,6 +150,7 @@ def build_hook():
     return module
 
 
+@pytest.mark.slow
 def test_the_lock_names_no_other_registry_than_pypi():
     lock = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))
     for package in lock["package"]:

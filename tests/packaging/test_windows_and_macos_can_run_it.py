@@ -72,6 +72,7 @@ def stable(value):
     return [stable(item) for item in value] if isinstance(value, list) else value
 
 
+@pytest.mark.long
 @on_linux
 @pytest.mark.parametrize("state", [True, False], ids=["ledger", "no ledger"])
 def test_the_figures_are_the_same(home, proc, tmp_path, state):
@@ -91,6 +92,7 @@ def test_the_figures_are_the_same(home, proc, tmp_path, state):
     assert claude["processes"] == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "variables",
     [
@@ -117,6 +119,7 @@ def test_the_daemon_goes_on_from_its_ledger_and_refuses_a_second_one(tmp_path, v
             assert running.end(signal.SIGINT)[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_only_platforms_and_procfs_depend_on_a_system(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

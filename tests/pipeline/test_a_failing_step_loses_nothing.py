@@ -184,6 +184,7 @@ def check_log(told, stage):
     assert QUOTED not in repr(told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IN_THE_AGENT)
 def test_a_bug_in_one_agent_stops_no_other(name, tmp_path):
     fault = Fault()
@@ -193,6 +194,7 @@ def test_a_bug_in_one_agent_stops_no_other(name, tmp_path):
     check(Home(tmp_path, agents=(broken, codex.AGENT)), fault, "scan", down={"claude"})
 
 
+@pytest.mark.slow
 def test_an_incomplete_listing_removes_no_file(tmp_path):
     """An unlisted file that counted as deleted would be read from its start again."""
     fault = Fault()
@@ -215,6 +217,7 @@ def test_a_listing_that_the_system_breaks_off_forgets_no_file(tmp_path):
     assert not [s for s, n in after.totals.items() if s[0] == "source_resets" and n]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", OF_ONE_AGENT)
 def test_an_error_in_the_part_of_one_agent(target, tmp_path, monkeypatch):
     stage, when = OF_ONE_AGENT[target]
@@ -223,6 +226,7 @@ def test_an_error_in_the_part_of_one_agent(target, tmp_path, monkeypatch):
     check(Home(tmp_path), fault, stage, down={"claude"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", OF_ALL_AGENTS)
 def test_an_error_in_a_part_that_all_agents_share(target, tmp_path, monkeypatch):
     fault = Fault()
@@ -230,6 +234,7 @@ def test_an_error_in_a_part_that_all_agents_share(target, tmp_path, monkeypatch)
     check(Home(tmp_path), fault, OF_ALL_AGENTS[target], down={"claude", "codex"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [*OF_ONE_AGENT, *OF_ALL_AGENTS])
 def test_an_error_of_the_first_refresh_loses_no_session_of_before(target, tmp_path, monkeypatch):
     """Sessions of the ledger are new in the first refresh only."""
@@ -281,6 +286,7 @@ def test_a_price_that_cannot_be_looked_up_is_looked_up_later(tmp_path, monkeypat
     assert errors(after, "prices") == 1
 
 
+@pytest.mark.slow
 def test_no_part_of_a_file_is_passed_over(tmp_path, monkeypatch):
     """Later batches of a file wait for a batch that could not be counted."""
     monkeypatch.setitem(LineReader.__init__.__kwdefaults__, "batch_bytes", 2000)
@@ -298,6 +304,7 @@ def test_no_part_of_a_file_is_passed_over(tmp_path, monkeypatch):
     assert after.totals["scan_records", "claude"] == 40
 
 
+@pytest.mark.slow
 def test_a_message_that_grows_is_not_taken_away_without_being_added(tmp_path, monkeypatch):
     """The larger figures of a response replace the smaller ones."""
     home = Home(tmp_path)
@@ -332,6 +339,7 @@ def test_a_session_of_one_agent_is_not_counted_as_started_for_another(tmp_path, 
     }
 
 
+@pytest.mark.slow
 def test_an_error_that_lasts_is_logged_once_and_again_when_it_comes_back(tmp_path, monkeypatch):
     home = Home(tmp_path)
     write_first(tmp_path)
@@ -347,6 +355,7 @@ def test_an_error_that_lasts_is_logged_once_and_again_when_it_comes_back(tmp_pat
     assert "agtop_exporter.pipeline.sessions:" in trace["frames"]
 
 
+@pytest.mark.slow
 def test_errors_are_stored_in_the_ledger(tmp_path, monkeypatch):
     state, folder = tmp_path / "state", tmp_path / "home"
     write_first(folder)

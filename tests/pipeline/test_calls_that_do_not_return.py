@@ -51,6 +51,7 @@ def test_an_exception_is_raised_again(guard):
     assert guard.call("a", lambda _beat: 7) == 7
 
 
+@pytest.mark.slow
 def test_one_that_does_not_return_stops_no_other(guard, gate):
     with pytest.raises(NoResponseError) as caught:
         guard.call("a", waiting(gate))
@@ -65,6 +66,7 @@ def test_one_that_does_not_return_stops_no_other(guard, gate):
     assert not guard.is_stuck("b")
 
 
+@pytest.mark.slow
 def test_one_that_returns_late_can_be_called_again(guard, gate, others):
     with pytest.raises(NoResponseError):
         guard.call("a", waiting(gate))
@@ -76,6 +78,7 @@ def test_one_that_returns_late_can_be_called_again(guard, gate, others):
     assert not others()
 
 
+@pytest.mark.long
 def test_one_that_gets_on_is_waited_for():
     def long(beat):
         for _ in range(5):
@@ -86,6 +89,7 @@ def test_one_that_gets_on_is_waited_for():
     assert Guard(limit_seconds=1).call("a", long) == 7
 
 
+@pytest.mark.slow
 def test_an_abandoned_call_ends_at_its_next_step(guard, gate, others):
     steps = []
 
@@ -102,6 +106,7 @@ def test_an_abandoned_call_ends_at_its_next_step(guard, gate, others):
     assert steps == [0]
 
 
+@pytest.mark.long
 def test_a_program_that_is_to_stop_does_not_wait_for_long(gate):
     guard = Guard(limit_seconds=3600)
     with pytest.raises(NoResponseError):

@@ -12,6 +12,7 @@ def context(home, used, model):
     return session["context"]
 
 
+@pytest.mark.slow
 def test_a_window_from_the_table(tmp_path):
     assert context(tmp_path, 50_000, "claude-opus-4-1") == {
         "used_tokens": 50_000,
@@ -21,6 +22,7 @@ def test_a_window_from_the_table(tmp_path):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("used", "model"),
     [(250_000, "claude-opus-4-1"), (0, "claude-opus-4-1"), (50_000, "nobodys-own")],

@@ -62,6 +62,7 @@ def test_l02_an_agent_with_one_session(tmp_path):
         assert (session["agent"], session_id, session["tokens"]["total"]) == ("one", "s-1", 42)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("files", [0, 3])
 def test_c09_c11_x05_looked_at_twice_it_is_the_same(tmp_path, files):
     for name in NAMES[:files]:
@@ -96,6 +97,7 @@ def by_agent(samples, name):
     return {agent: value for agent, value in sums.items() if value}
 
 
+@pytest.mark.slow
 def test_a01_what_a_day_adds_is_known_by_agent(tmp_path):
     """The counters include the history, and their increase is the usage of the day."""
     claude(tmp_path, NAMES[0], 9_000, day="2026-02-28")

@@ -29,6 +29,7 @@ def highest_descriptor():
     return max(int(entry.name) for entry in OPEN.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not OPEN.is_dir(), reason="the limit is set by descriptors")
 @pytest.mark.parametrize("spare", [0, 1, 2, 3, 5, 8])
 @pytest.mark.parametrize("is_first", [True, False])

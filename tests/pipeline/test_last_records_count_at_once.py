@@ -16,6 +16,7 @@ def figures(samples):
     return [sum(value for (name, *_), value in samples.items() if name == each) for each in names]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize("after", ["\n", "\r\n", "\n\n", "\n" + claude_prompt(1, 2)])
 def test_the_newline_adds_nothing(tmp_path, after, restarts):
@@ -47,6 +48,7 @@ def test_half_a_record_waits(tmp_path):
     assert figures(look.samples()) == [2, 400, 0]
 
 
+@pytest.mark.slow
 def test_an_older_version_left_the_last_record(tmp_path, monkeypatch):
     home, state = tmp_path / "home", tmp_path / "state"
     claude_file(home).write_text(claude_turns(1, [0]) + claude_answer(1, 1).rstrip("\n"))

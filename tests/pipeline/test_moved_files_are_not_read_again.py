@@ -39,6 +39,7 @@ def test_a_copy_is_no_move(archived):
     assert {work.path: work.cursor.offset for work in listing.work}[str(moved)] == 0
 
 
+@pytest.mark.slow
 def test_a_move_that_went_on_meanwhile(archived):
     cursors, files, _, moved = archived
     before = moved.read_bytes()

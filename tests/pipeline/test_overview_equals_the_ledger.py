@@ -39,6 +39,7 @@ def tokens(usages, now=NOON):
     }
 
 
+@pytest.mark.slow
 @given(additions)
 def test_each_addition_counts_in_its_periods(found):
     ledger = Ledger()
@@ -145,6 +146,7 @@ def lean(tmp_path):
     return tmp_path, Look(tmp_path, agents=agents, keep_closed=False)
 
 
+@pytest.mark.slow
 def test_sessions_that_closed_long_ago_are_in_the_overview(lean):
     home, look = lean
     snapshot = look.at(LATER)
@@ -161,6 +163,7 @@ def test_sessions_that_closed_long_ago_are_in_the_overview(lean):
     assert overview.sessions[0].state.kind == "idle"
 
 
+@pytest.mark.slow
 def test_document_of_the_daemon_is_that_of_the_command(lean):
     home, look = lean
     whole = Look(home, agents=(claude.AGENT,))

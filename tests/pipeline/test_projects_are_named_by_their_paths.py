@@ -128,6 +128,7 @@ def test_an_ordinary_folder_keeps_its_name(cwd):
     assert project_name(cwd) == cwd.rpartition("/")[2]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("started_in")
 def test_the_child_process_gives_the_same_names():
     folders = Folders(dict(os.environ))

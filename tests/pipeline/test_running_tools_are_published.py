@@ -25,6 +25,7 @@ def published(home, signal, *, age):
     return session["state"]["kind"], session["running_tool"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "age", "expected"),
     [

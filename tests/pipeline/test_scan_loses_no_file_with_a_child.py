@@ -42,11 +42,13 @@ def names(works):
     return [item.path for item in works]
 
 
+@pytest.mark.long
 def test_all_files_in_the_order_of_their_dates(works):
     assert [batch.path for batch in read(works[::-1])] == names(works)
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [0, 1, 20, 39])
 def test_a_child_dies(works, after):
     found = []
@@ -69,6 +71,7 @@ def remembering_much(item):
     return Work("claude", item.path, cursor, 1, item.mtime_ns)
 
 
+@pytest.mark.long
 def test_orders_and_answers_that_no_pipe_holds(works, monkeypatch):
     """Parent and child must not wait for each other."""
     monkeypatch.setattr(children, "TASK_BYTES", 1024 * 1024)
@@ -81,6 +84,7 @@ def test_orders_and_answers_that_no_pipe_holds(works, monkeypatch):
         signal.alarm(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_child_cannot_start(works, monkeypatch, first):
     start, started = children.start_child, []
@@ -97,6 +101,7 @@ def test_a_child_cannot_start(works, monkeypatch, first):
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.long
 def test_r13_they_are_few_however_many_processors_there_are(works, monkeypatch):
     monkeypatch.setattr(children.os, "sched_getaffinity", lambda _: set(range(64)))
     most = 0
@@ -105,6 +110,7 @@ def test_r13_they_are_few_however_many_processors_there_are(works, monkeypatch):
     assert 1 <= most <= 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [0, 1, 7, 39])
 def test_it_is_stopped(works, after):
     found = []
@@ -114,6 +120,7 @@ def test_it_is_stopped(works, after):
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.long
 def test_closing_the_results_ends_the_children(works):
     results = read(works)
     next(results)
@@ -137,6 +144,7 @@ class Stuck:
         monkeypatch.setattr(children.threading, "active_count", lambda: 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [0, 20, 39])
 def test_a_child_does_not_return(works, monkeypatch, number):
     """Its file is reported. Unstarted files and files of other agents are read."""
@@ -153,6 +161,7 @@ def test_a_child_does_not_return(works, monkeypatch, number):
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.long
 def test_no_child_returns(works, monkeypatch):
     Stuck(monkeypatch, *(Path(item.path).name for item in works))
     results = list(read(works))
@@ -161,6 +170,7 @@ def test_no_child_returns(works, monkeypatch):
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 def test_a_scan_with_a_child_that_does_not_return_can_be_stopped(works, monkeypatch):
     Stuck(monkeypatch, Path(works[0].path).name)
     monkeypatch.setattr(children, "ANSWER_SECONDS", 3600)

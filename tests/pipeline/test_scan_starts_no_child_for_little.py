@@ -40,6 +40,7 @@ def writer(home):
         yield connection
 
 
+@pytest.mark.slow
 def test_a_database_that_is_written_to(look, writer):
     first = look()
     writer.execute("UPDATE session SET title = 'another'")

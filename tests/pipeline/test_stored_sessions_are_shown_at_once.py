@@ -1,9 +1,11 @@
 """A refresh that reads no transcript returns what the ledger has."""
 
+import pytest
 from looking import EVENING, Look
 from transcripts import Claude
 
 
+@pytest.mark.slow
 def test_nothing_is_read(tmp_path):
     chat = Claude(tmp_path / ".claude/projects/-engine", "1" * 8, day="2026-03-02", model="a-model")
     chat.assistant("m-1", usage={"input_tokens": 7, "output_tokens": 0})

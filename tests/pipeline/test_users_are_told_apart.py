@@ -75,6 +75,7 @@ def test_one_user_has_no_label(homes):
     assert {session["user"] for session in looking.sessions(EVENING).values()} == {None}
 
 
+@pytest.mark.slow
 def test_earlier_usage_belongs_to_its_user(homes, tmp_path):
     """The second home was added later, or the ledger is older than the counters of users."""
     before = look(homes, state=tmp_path / "state")
@@ -84,6 +85,7 @@ def test_earlier_usage_belongs_to_its_user(homes, tmp_path):
     assert by_user(after) == {"ada": TOKENS_OF_A_TURN, "ben": 2 * TOKENS_OF_A_TURN}
 
 
+@pytest.mark.slow
 def test_counters_of_users_survive_a_time_with_one_user(homes, tmp_path):
     def shown(**more):
         looking = look(homes, state=tmp_path / "state", **more)
@@ -99,6 +101,7 @@ def test_counters_of_users_survive_a_time_with_one_user(homes, tmp_path):
     assert last == {"ada": 3 * TOKENS_OF_A_TURN, "ben": first["ben"]}
 
 
+@pytest.mark.slow
 def test_deleted_transcripts_keep_their_user(homes, tmp_path):
     shown = look(homes, state=tmp_path / "state", users=users(homes))
     before = by_user(shown.samples(EVENING))

@@ -28,7 +28,7 @@ def test_it_is_small_and_has_prices_only():
     assert not [key for key in keys if key.startswith(("supports_", "source"))]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_has_no_model_that_the_first_source_prices_completely():
     """If a new version of genai-prices fails here, run `.ci/litellm_snapshot.py` again."""
     genai, surplus = GenaiPrices(), []

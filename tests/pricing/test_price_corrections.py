@@ -104,6 +104,7 @@ def test_peak_hours_apply_from_their_first_day_and_on_their_weekdays(moment, usd
         assert input_usd("deepseek-v4-flash", moment) == flash[usd]
 
 
+@pytest.mark.slow
 def test_the_order_of_questions_does_not_matter():
     times = [unix("2026-08-16") + hour * 1800 + 60 for hour in range(48 * 9)]
     together = PriceBook()

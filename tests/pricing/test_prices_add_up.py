@@ -241,7 +241,7 @@ def test_every_boundary_occurs(requests):
     assert sum(bool(cost and cost["web_search"]) for _, cost in requests) > 500
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_all_sums_equal_the_total(requests, ledger):
     total = sum(sum(cost.values()) for _, cost in requests if cost)
     unpriced = sum(event.tokens.total for event, cost in requests if cost is None)
@@ -256,6 +256,7 @@ def test_all_sums_equal_the_total(requests, ledger):
     assert sum(row[-2] for row in hours(ledger)) == total
 
 
+@pytest.mark.slow
 def test_sums_by_session_model_project_type_and_hour(requests, ledger):
     wanted = Counter()
     for event, cost in requests:

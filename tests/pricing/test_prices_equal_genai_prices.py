@@ -82,6 +82,7 @@ def listed_models():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", [1, 199_999, 200_000, 200_001, 272_001])
 def test_every_model_that_its_maker_lists(prompt):
     tokens = TokenCounts(input=prompt, output=1000)

@@ -101,6 +101,7 @@ def test_an_unknown_tier_is_never_shown_at_the_standard_price():
     assert msgspec.json.decode(price.as_json(question, answer))["tier_price"] is None
 
 
+@pytest.mark.slow
 def test_the_bundled_table_has_the_date_of_its_release():
     lock = tomllib.loads((ROOT / "uv.lock").read_text())
     (package,) = (each for each in lock["package"] if each["name"] == GENAI)
@@ -111,6 +112,7 @@ def test_the_bundled_table_has_the_date_of_its_release():
     assert None not in dates.values()
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_the_command_explains_a_price(tmp_path):
     def explain_price(*words):

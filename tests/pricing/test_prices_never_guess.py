@@ -138,6 +138,7 @@ def test_used_prices_are_reported_and_unknown_ones_are_not():
     )
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr("agtop_exporter.pricing.book._MAX_MODELS", 10)
     book = PriceBook()

@@ -38,7 +38,7 @@ def response(model, speed, *, at=NOW, provider="", **given):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=600)
 @given(
     listed=st.sampled_from(LISTED),
@@ -63,7 +63,7 @@ def test_an_unknown_tier_is_never_billed_at_the_standard_price(listed, tier, at)
         assert cost == msgspec.structs.replace(card, tiers=known).cost(TOKENS)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_invented_tier_is_unpriced():
     for provider, model in LISTED[::5]:
         assert BOOK.cost(response(model, "no-such-tier", provider=provider)) is None

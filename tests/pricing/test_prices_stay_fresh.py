@@ -107,6 +107,7 @@ def test_failures_back_off_and_are_remembered(machine):
     assert max(delays) == delays[-1] == LAST_RETRY_SECONDS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bad", [b"", b"<html>", b"{}", b"[]", b"[1]", b'[{"id": "openai"}]', b"\0"]
 )
@@ -121,6 +122,7 @@ def test_bad_download_leaves_the_old_table(machine, bad):
         assert prices.card("gpt-98", at=AT) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["genai-prices.json", "litellm-prices.json"])
 @pytest.mark.parametrize("damage", ["truncate", "garbage", "directory", "missing"])
 def test_damaged_cache_is_ignored_counted_and_downloaded_again(machine, name, damage):
@@ -261,6 +263,7 @@ def test_a_bug_in_a_download_does_not_end_the_refreshes(machine):
     assert book.card("gpt-98", at=AT) is not None
 
 
+@pytest.mark.slow
 def test_unreachable_host_is_an_os_error():
     with pytest.raises(OSError, match="download failed"):
         download("http://127.0.0.1:1/prices.json")
@@ -298,6 +301,7 @@ assert book.card("gpt-98", at=1.0)
 """
 
 
+@pytest.mark.long
 def test_private_functions_of_genai_prices_are_not_needed():
     """They may be renamed in any release; an `ImportError` would fail every refresh."""
     command = [sys.executable, "-c", WITHOUT_PRIVATE_FUNCTIONS]

@@ -44,6 +44,7 @@ def processes(samples):
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["variable", "flag"])
 def test_a_session_on_the_host_is_paired(way, proc, home):
     add_process(proc, 42, "claude", argv=("claude", "-r", U1), start=9_000, io=IO)
@@ -73,6 +74,7 @@ def test_a_session_on_the_host_is_paired(way, proc, home):
         assert total(samples, f"agtop_agent_{name}", agent="claude") == pytest.approx(value), name
 
 
+@pytest.mark.long
 def test_an_agent_without_processes_has_none(proc, home):
     with daemon(home, "--no-state", "--procfs", proc) as running:
         running.until_ready()
@@ -84,6 +86,7 @@ def test_an_agent_without_processes_has_none(proc, home):
     assert not [key for key in samples if ("agent", "codex") in key[1] and "process" in key[0]]
 
 
+@pytest.mark.long
 def test_a_container_without_its_host_claims_nothing(tmp_path, home):
     inside = make_proc(tmp_path / "inside", int(time.time()) - 9, pid_ns="4026532999")
     with daemon(home, "--no-state", "--procfs", inside) as running:
@@ -93,6 +96,7 @@ def test_a_container_without_its_host_claims_nothing(tmp_path, home):
     assert total(samples, "agtop_sessions", agent="claude", state="running") == 1
 
 
+@pytest.mark.long
 def test_a_proc_that_is_not_there_claims_nothing(tmp_path, home):
     document = once(home, "--procfs", tmp_path / "nowhere")
     (agent,) = (a for a in document["agents"] if a["agent"] == "claude")
@@ -116,6 +120,7 @@ def register(home, status, *, pid=7, ticks=TICKS_AT_START * TICK):
     (folder / f"{pid}.json").write_text(json.dumps(entry))
 
 
+@pytest.mark.long
 def test_processes_of_another_container_are_counted_as_skipped(proc, home):
     """It may use another home, so a directory with the same path is no evidence."""
     folder = add_process(proc, 42, "claude", argv=("claude",), start=9_000, **CONTAINER)
@@ -129,6 +134,7 @@ def test_processes_of_another_container_are_counted_as_skipped(proc, home):
     assert found == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("other_user", "expected"),
     [
@@ -147,6 +153,7 @@ def test_doctor_names_agents_in_containers(proc, home, other_user, expected):
     assert expected in report.splitlines()
 
 
+@pytest.mark.slow
 def test_a_session_in_a_container_is_found_by_its_pid_in_there(proc, home):
     """A dev container shares ~/.claude with its host."""
     add_process(proc, 7, "claude", argv=("claude",), start=8_000, io=IO)  # of the host
@@ -160,6 +167,7 @@ def test_a_session_in_a_container_is_found_by_its_pid_in_there(proc, home):
     assert (agent["processes"], agent["orphan_processes"]) == (2, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "ago", "state"),
     [("busy", 600, "running"), ("idle", 600, "idle"), ("busy", 4000, "closed")],
@@ -177,6 +185,7 @@ def test_a_registry_counts_where_its_process_cannot_be_seen(proc, home, status, 
     assert (session["pid"], session["state"]["kind"]) == (None, state)
 
 
+@pytest.mark.slow
 def test_the_registry_of_a_process_that_is_gone_counts_for_nothing(proc, home):
     """All processes are visible, so the process was killed."""
     register(home, "busy", pid=42)

@@ -31,6 +31,7 @@ def owners(prefix):
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("hidepid", [1, 2])
 def test_sessions_are_counted_and_have_no_process(tmp_path, hidepid):
     if os.name != "posix" or os.geteuid() != 0 or not shutil.which("setpriv"):

@@ -93,6 +93,7 @@ def lacks(name, **labels):
     return lambda samples: not has(name, **labels)(samples)
 
 
+@pytest.mark.long
 def test_a_prompt_for_permission_is_seen_answered_and_timed(running, tmp_path):
     claude = running.start(running.program("claude"), code=WORK)
     claude_session(tmp_path, U1, "/elsewhere")
@@ -126,6 +127,7 @@ def test_a_prompt_for_permission_is_seen_answered_and_timed(running, tmp_path):
         assert total(samples, "agtop_waiting_seconds_count") == 1
 
 
+@pytest.mark.long
 def test_seconds_and_bytes_are_the_kernels(running, tmp_path):
     claude = running.start(running.program("claude"), code=WORK)
     claude_session(tmp_path, U1, "/elsewhere")
@@ -149,6 +151,7 @@ def test_seconds_and_bytes_are_the_kernels(running, tmp_path):
     assert stat_fields(claude.pid)[11:13] == fields[11:13], "the process was not idle"
 
 
+@pytest.mark.slow
 def test_the_table_has_the_process(running, tmp_path):
     claude = running.start(running.program("claude"), code=WORK)
     claude_session(tmp_path, U1, "/elsewhere")
@@ -163,12 +166,14 @@ def test_the_table_has_the_process(running, tmp_path):
     assert not cells.keys() & {"CPU", "R/s", "W/s"}
 
 
+@pytest.mark.slow
 def test_the_table_names_processes_without_a_session(running, tmp_path):
     claude = running.start(running.program("claude"), code=IDLE)
     table = run("agtop", "--no-state", "--procfs", running.proc, home=tmp_path).stdout
     assert f"processes without a session: claude (pid {claude.pid})\n" in table
 
 
+@pytest.mark.long
 def test_two_in_one_folder(running, tmp_path):
     claude_session(tmp_path, U1, tmp_path)
     one = running.start(running.program("claude"), code=IDLE)
@@ -183,6 +188,7 @@ def test_two_in_one_folder(running, tmp_path):
     assert {shown(document, U1)[0], shown(document, U2)[0]} == {one.pid, two.pid}
 
 
+@pytest.mark.slow
 def test_a_reused_pid_matches_no_session(running, tmp_path):
     claude = running.start(running.program("claude"), code=IDLE, cwd="/")
     claude_session(tmp_path, U1, "/elsewhere", ago=60)
@@ -194,6 +200,7 @@ def test_a_reused_pid_matches_no_session(running, tmp_path):
     assert agent["orphan_processes"] == 1
 
 
+@pytest.mark.long
 def test_two_processes_on_one_session(running, tmp_path):
     claude_session(tmp_path, U1, "/elsewhere")
     for _ in range(2):
@@ -204,6 +211,7 @@ def test_two_processes_on_one_session(running, tmp_path):
     assert total(samples, "agtop_orphan_processes", agent="claude") == 0
 
 
+@pytest.mark.long
 def test_a_subagent_names_its_parent_and_does_not_repeat_its_process(running, tmp_path):
     claude = running.start(running.program("claude"), code=WORK)
     folder = claude_session(tmp_path, U1, "/elsewhere").with_suffix("") / "subagents"
@@ -224,6 +232,7 @@ def test_a_subagent_names_its_parent_and_does_not_repeat_its_process(running, tm
     assert total(samples, "agtop_session_processes") == total(samples, "agtop_processes") == 1
 
 
+@pytest.mark.slow
 def test_the_holder_of_a_rollout(running, tmp_path):
     rollout = codex_session(tmp_path, U1)
     codex = running.start(running.program("codex"), "-c", HOLD, rollout)
@@ -232,6 +241,7 @@ def test_the_holder_of_a_rollout(running, tmp_path):
     assert document["sessions"][0]["state"]["kind"] == "running"
 
 
+@pytest.mark.long
 def test_the_usage_of_a_host_belongs_to_no_session(running, tmp_path):
     rollouts = [codex_session(tmp_path, thread) for thread in (U1, U2)]
     host = running.start(running.program("codex"), "-c", HOST, "app-server", *rollouts)
@@ -248,6 +258,7 @@ def test_the_usage_of_a_host_belongs_to_no_session(running, tmp_path):
     assert [session["process"] for session in document["sessions"]] == [None, None]
 
 
+@pytest.mark.long
 def test_a_chain_of_wrappers_is_one_process_of_its_session(running, tmp_path):
     codex_session(tmp_path, U1)
     outer = running.start_with_npx(find_program("node"), U1)
@@ -256,6 +267,7 @@ def test_a_chain_of_wrappers_is_one_process_of_its_session(running, tmp_path):
     assert document["sessions"][0]["process"]["processes"] == 4
 
 
+@pytest.mark.long
 def test_gemini_cli_as_it_installs_itself(running, tmp_path):
     node = find_program("node")
     package = tmp_path / "lib/node_modules/@google/gemini-cli/bundle/gemini.js"
@@ -276,6 +288,7 @@ def test_gemini_cli_as_it_installs_itself(running, tmp_path):
     assert document["sessions"][0]["process"]["processes"] == 1
 
 
+@pytest.mark.long
 def test_totals_survive_a_kill(running, tmp_path):
     claude_session(tmp_path, U1, "/elsewhere")
     state = ("--state-dir", tmp_path / "state", "--procfs", running.proc)

@@ -57,6 +57,7 @@ def ticks(pid):
     return sum(map(int, fields[11:13])), sum(map(int, fields[13:15]))
 
 
+@pytest.mark.slow
 def test_a_trees_seconds_and_bytes(running):
     claude = running.start(running.program("claude"), code=TREE)
     child = int(claude.word)
@@ -102,6 +103,7 @@ def test_p8_files_open_for_writing_are_listed_and_unknown_pids_have_none(tmp_pat
     assert reader.cwd(unknown) == ""
 
 
+@pytest.mark.slow
 def test_psutil_alone_shows_the_same(running):
     idle = running.start(running.program("claude"), code="print(1, flush=True); input()")
     linux, portable = ProcessReader(), ProcessReader(linux=False)
@@ -178,6 +180,7 @@ def test_start_times_follow_the_clock(tmp_path):
     assert second.boot_id == first.boot_id
 
 
+@pytest.mark.slow
 def test_a_start_is_exact_where_the_uptime_is_known(running):
     before = clock()
     idle = running.start(running.program("claude"), code="print(1, flush=True); input()")
@@ -186,6 +189,7 @@ def test_a_start_is_exact_where_the_uptime_is_known(running):
     assert before - 0.1 <= found[idle.pid] <= clock() + 0.1
 
 
+@pytest.mark.slow
 def test_bytes_deleted_before_they_reached_the_disk_are_not_written(running):
     """An earlier version showed five times the bytes that were written to the disk."""
     code = """import os, sys
@@ -214,6 +218,7 @@ def test_a_pid_that_was_reused_is_another_process(tmp_path):
     assert reader.sample(42).id == ProcessId(42, 200 * TICK)
 
 
+@pytest.mark.slow
 def test_psutil_alone_finds_agents_too(running):
     idle = running.start(running.program("claude"), code="print(1, flush=True); input()")
     source = ProcessTracker(ProcessReader(linux=False), signatures=SIGNATURES, uids=users_of(()))

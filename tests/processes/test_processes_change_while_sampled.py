@@ -92,6 +92,7 @@ class Follower:
                     assert (figure or 0) >= (least or 0)
 
 
+@pytest.mark.long
 @settings(max_examples=150, phases=PHASES)
 @given(
     st.lists(change, min_size=40, max_size=120),
@@ -110,6 +111,7 @@ def test_a_table_is_consistent_whatever_happens_while_it_is_made(changes, pauses
         reader.now += pause
 
 
+@pytest.mark.long
 @settings(max_examples=150, phases=PHASES)
 @given(st.lists(change, min_size=20, max_size=60))
 def test_an_incomplete_read_is_not_kept(changes):
@@ -146,6 +148,7 @@ def test_a_system_that_cannot_be_read_changes_nothing():
         assert again.roots == whole.roots
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_real_stream_of_short_lived_agents(tmp_path):
     seen, follower = set(), Follower()
@@ -160,6 +163,7 @@ def test_a_real_stream_of_short_lived_agents(tmp_path):
     assert len(seen) > 20
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_commands_and_the_daemon_survive_short_lived_agents(tmp_path):
     home = make_home(tmp_path)

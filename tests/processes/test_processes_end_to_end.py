@@ -61,6 +61,7 @@ def summary(found):
     return {name: (shown.pid, shown.confidence, *shown.evidence) for name, shown in found.items()}
 
 
+@pytest.mark.slow
 def test_a_native_claude_with_its_registry(running, tmp_path):
     claude = running.start(running.program("claude"), code=IDLE)
     registry = tmp_path / "dot" / "sessions"
@@ -80,6 +81,7 @@ def test_a_native_claude_with_its_registry(running, tmp_path):
     assert watch.refresh() == {}
 
 
+@pytest.mark.slow
 def test_a_zombie_counts_as_ended(running):
     claude = running.start(running.program("claude"), "-c", IDLE, "--resume", U1)
     watch = Watch(running, session("claude", U1, "/elsewhere"))
@@ -92,6 +94,7 @@ def test_a_zombie_counts_as_ended(running):
     assert claude.pid not in {process.pid for process in watch.table.roots}
 
 
+@pytest.mark.slow
 def test_a_holder_of_an_open_rollout(running, tmp_path):
     folder = tmp_path / "sessions/2026/01/02"
     folder.mkdir(parents=True)
@@ -102,6 +105,7 @@ def test_a_holder_of_an_open_rollout(running, tmp_path):
     assert summary(found) == {U1: (codex.pid, "high", "open_file")}
 
 
+@pytest.mark.slow
 def test_a_newcomer_that_only_reads_the_transcripts_has_none_of_them(running, tmp_path):
     """Gemini CLI reads every transcript of the project while it starts."""
     transcript = tmp_path / f"{U1}.jsonl"
@@ -116,6 +120,7 @@ def test_a_newcomer_that_only_reads_the_transcripts_has_none_of_them(running, tm
     assert watch.refresh()[U1].liveness == "live"
 
 
+@pytest.mark.slow
 def test_two_in_one_folder(running, tmp_path):
     one = running.start(running.program("opencode"), code=IDLE)
     watch = Watch(running, session("opencode", "ses_1", tmp_path))
@@ -127,6 +132,7 @@ def test_two_in_one_folder(running, tmp_path):
     assert {name: pid for name, (pid, *_) in found.items()} == {"ses_1": one.pid, "ses_2": two.pid}
 
 
+@pytest.mark.slow
 def test_gemini_cli_as_it_installs_itself(running, tmp_path):
     """The outer node starts the inner one; `bin/gemini` is a link into the package."""
     node = find_program("node")
@@ -153,6 +159,7 @@ def test_gemini_cli_as_it_installs_itself(running, tmp_path):
     assert watch.matches.orphans == ()
 
 
+@pytest.mark.slow
 def test_a_chain_of_wrappers(running, tmp_path):
     """`npx @openai/codex`: npx, sh, a node script of the package, the native program."""
     outer = running.start_with_npx(find_program("node"), U1)
@@ -163,6 +170,7 @@ def test_a_chain_of_wrappers(running, tmp_path):
     assert watch.matches.orphans == ()
 
 
+@pytest.mark.slow
 def test_an_sdk_session_and_a_tool_server(running):
     sdk = ("--output-format", "stream-json", "--input-format", "stream-json", "--resume", U3)
     claude = running.start(running.program("claude"), "-c", IDLE, *sdk)
@@ -172,6 +180,7 @@ def test_an_sdk_session_and_a_tool_server(running):
     assert helper.pid not in {item.pid for item in watch.table.roots}
 
 
+@pytest.mark.slow
 def test_a_tool_belongs_to_the_session_that_started_it(running, tmp_path):
     tool = f"""import subprocess, sys
 child = subprocess.Popen([{sys.executable!r}, "-c", {IDLE!r}], stdin=0, stdout=subprocess.PIPE)

@@ -1,5 +1,6 @@
 """A known process is not read again, and a skipped process is counted once."""
 
+import pytest
 from msgspec.structs import replace
 from processes.builders import NOW, SIGNATURES, process
 from processes.static import StaticReader
@@ -21,6 +22,7 @@ def members(table):
     return {item.pid: root.pid for item, root in table.roots.items()}
 
 
+@pytest.mark.slow
 def test_known_processes_are_looked_at_once():
     reader, tracker = tracked(*(process(pid, "sleep") for pid in range(1, 1001)))
     for tick in range(50):

@@ -131,6 +131,7 @@ action = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.lists(action, max_size=6), st.lists(action, max_size=4)), max_size=12))
 def test_a_tree_is_counted_exactly_whatever_ends_between_and_during_samples(rounds):
     kernel, state, before = Kernel(), TreeUsage(), (0, 0)

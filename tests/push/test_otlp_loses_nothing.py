@@ -104,6 +104,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(steps=STEPS)
 def test_the_deltas_add_up_over_failures_and_restarts(steps):
@@ -125,6 +126,7 @@ def test_the_deltas_add_up_over_failures_and_restarts(steps):
     assert backend.rises["agtop_waiting_seconds", ("claude",)] == waits - 9
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(steps=STEPS)
 def test_increase_over_what_was_delivered_is_the_growth(steps):
@@ -253,6 +255,7 @@ def test_an_error_of_our_own_is_a_failure_and_not_the_end():
     assert [fields for _, _, fields in told] == [{"reason": "RuntimeError"}, {"failures": 1}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("interval", "longest"), [(60.0, 300.0), (600.0, 600.0)])
 def test_pauses_grow_to_five_minutes_and_back(interval, longest):
     backend, chance = Backend(), random.Random(3)

@@ -38,6 +38,7 @@ def tokens_are(turns):
     )
 
 
+@pytest.mark.slow
 def test_it_pushes_what_the_page_shows(home):
     """After one refresh, a request has exactly the agtop series of the page."""
     with (
@@ -58,6 +59,7 @@ def test_it_pushes_what_the_page_shows(home):
     assert {name for name, _ in page} >= {"agtop_tokens_total", "agtop_session_info"}
 
 
+@pytest.mark.long
 def test_a_new_model_is_pushed_at_zero_first(home):
     with receiver() as backend, pushing(home, backend.endpoint, "--no-state"):
         backend.until(tokens_are(10))
@@ -69,6 +71,7 @@ def test_a_new_model_is_pushed_at_zero_first(home):
         assert values[-1] == TOKENS_OF_A_TURN
 
 
+@pytest.mark.long
 def test_it_is_the_same_instance_and_start_after_a_restart(home):
     with receiver() as backend:
         for _ in range(2):
@@ -85,6 +88,7 @@ def test_it_is_the_same_instance_and_start_after_a_restart(home):
         assert len(starts) == 1
 
 
+@pytest.mark.long
 def test_new_values_are_pushed_at_the_end(home):
     long = {"OTEL_METRIC_EXPORT_INTERVAL": "3600000"}
     with receiver() as backend, pushing(home, backend.endpoint, "--no-state", **long) as running:
@@ -98,6 +102,7 @@ def test_new_values_are_pushed_at_the_end(home):
         assert value_of(backend.accepted[-1], TOKENS) == 15 * TOKENS_OF_A_TURN
 
 
+@pytest.mark.long
 def test_grpc_is_pushed_and_ends_as_well(home):
     more = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_METRIC_EXPORT_INTERVAL": "3600000"}
     with GrpcReceiver() as backend:
@@ -111,6 +116,7 @@ def test_grpc_is_pushed_and_ends_as_well(home):
         assert len(backend.accepted) >= 1
 
 
+@pytest.mark.long
 def test_a_receiver_that_hangs_delays_neither_pages_nor_the_end(home):
     with receiver() as backend:
         backend.answers.extend([(None, {})] * 10)
@@ -124,6 +130,7 @@ def test_a_receiver_that_hangs_delays_neither_pages_nor_the_end(home):
             assert (code, seconds < 5) == (0, True)
 
 
+@pytest.mark.long
 def test_a_receiver_that_comes_back_gets_all(home):
     with receiver() as backend:
         backend.answers.extend([(500, {})] * 3)
@@ -139,6 +146,7 @@ def test_a_receiver_that_comes_back_gets_all(home):
             assert log.count("otlp push works again") == 1
 
 
+@pytest.mark.long
 def test_an_unreachable_receiver_is_logged_once(home):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -155,6 +163,7 @@ def test_an_unreachable_receiver_is_logged_once(home):
         assert "Traceback" not in log
 
 
+@pytest.mark.long
 def test_deltas_go_on_after_a_restart(home):
     delta = {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta"}
     state = ("--state-dir", home / "state")
@@ -171,6 +180,7 @@ def test_deltas_go_on_after_a_restart(home):
             )
 
 
+@pytest.mark.long
 def test_variables_alone_push_nothing(home):
     """OTEL_* variables may be set for an agent only."""
     variables = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "100"}
@@ -185,6 +195,7 @@ def test_variables_alone_push_nothing(home):
         assert not [name for name, _ in samples if "otlp" in name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", ["AGTOP_OTLP", "config"])
 def test_it_can_be_switched_on_otherwise(home, variable):
     config = home / "config.toml"
@@ -197,6 +208,7 @@ def test_it_can_be_switched_on_otherwise(home, variable):
             assert "gen_ai.client.token.usage" in metrics(backend.accepted[0])
 
 
+@pytest.mark.long
 def test_a_variable_that_disables_the_push_is_logged(home):
     off = {"OTEL_SDK_DISABLED": "true"}
     with receiver() as backend:
@@ -207,6 +219,7 @@ def test_a_variable_that_disables_the_push_is_logged(home):
         assert "OTEL_SDK_DISABLED" in "".join(running.log)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("module", ["cli", "daemon", "outlets", "server", "textfile"])
 def test_nothing_of_opentelemetry_is_loaded_unless_it_is_used(module, tmp_path):
     heavy = "{'opentelemetry', 'grpc', 'google', 'requests'}"

@@ -64,6 +64,7 @@ def test_compression_and_headers_are_the_variables(set_variables):
         assert headers["authorization"] == f"Bearer {SECRET}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_of_a_busy_receiver_is_obeyed(status, set_variables):
     with receiver() as running:
@@ -105,6 +106,7 @@ def test_points_that_were_refused_are_known(set_variables):
         assert (outcome.failure, outcome.rejected_points) == ("", 3)
 
 
+@pytest.mark.slow
 def test_a_slow_receiver_costs_the_timeout(set_variables):
     with receiver() as running:
         running.answers.append((None, {}))
@@ -121,6 +123,7 @@ def test_a_receiver_that_is_not_running(set_variables):
     assert send(variables).failure == "ConnectionError"
 
 
+@pytest.mark.slow
 def test_no_secret_is_logged(set_variables, capfd, caplog):
     """The library logs URLs with their credentials."""
     with receiver() as running, caplog.at_level(logging.DEBUG):
@@ -200,6 +203,7 @@ def test_grpc_failures_are_logged_with_their_code(set_variables, monkeypatch):
         assert "UNAUTHENTICATED" in logged[0]["message"]
 
 
+@pytest.mark.slow
 def test_many_points_go_in_several_requests(set_variables, monkeypatch):
     monkeypatch.setattr("agtop_exporter.push.sender.POINTS_PER_REQUEST", 10)
     with receiver() as running:

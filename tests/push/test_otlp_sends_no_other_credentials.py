@@ -95,6 +95,7 @@ def test_a_password_in_the_endpoint_is_sent(netrc):
         assert running.headers[0]["authorization"] == basic("grace", "s p@ss")
 
 
+@pytest.mark.slow
 def test_grpc_has_no_such_password(netrc):
     """The gRPC library does not read netrc files; a later version might."""
     with GrpcReceiver() as running:
@@ -148,6 +149,7 @@ def test_a_receiver_on_this_machine_is_reached_directly(host, environment):
         assert seen == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["[::1]", "127.1.2.3", "otel.localhost"])
 def test_no_proxy_is_used_for_this_machine(host, environment):
     """No server listens on the port."""

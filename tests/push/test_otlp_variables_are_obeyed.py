@@ -93,6 +93,7 @@ def test_a_mistake_is_reported_with_its_variable(name, value):
         push_options({name: value})
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.text(st.characters(min_codepoint=9, max_codepoint=300), max_size=12)
@@ -142,6 +143,7 @@ def test_pushing_can_be_forbidden(variables, name):
     assert switched_off(variables) == name
 
 
+@pytest.mark.slow
 def test_a_mistake_ends_the_daemon_before_it_begins(tmp_path):
     done = run(
         *("agtop-exporter", "--no-state", "--otlp", "--listen-address", "127.0.0.1:0"),

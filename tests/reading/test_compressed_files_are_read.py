@@ -46,6 +46,7 @@ def test_frames_are_one_text(tmp_path, text, cuts, batch_bytes):
     assert read(tmp_path / "t.jsonl.zst", batch_bytes=batch_bytes) == plain
 
 
+@pytest.mark.slow
 def test_long_lines_are_shortened(tmp_path):
     """The rest of a block after a long line is not decompressed again from the start."""
     path = tmp_path / "t.jsonl.zst"
@@ -56,6 +57,7 @@ def test_long_lines_are_shortened(tmp_path):
     assert not problem
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9])
 def test_a_torn_frame_keeps_what_is_whole(tmp_path, kept):
     path = tmp_path / "t.jsonl.zst"
@@ -83,6 +85,7 @@ def test_an_enormous_text_ends_at_the_limit(tmp_path, monkeypatch):
     assert read(path) == ([b'{"n":1}'], "too_large")
 
 
+@pytest.mark.slow
 def test_gigabytes_in_a_small_file_are_not_unpacked(tmp_path):
     """4 GiB of text in less than 1 MB. What precedes them counts."""
     path = tmp_path / "t.jsonl.zst"
@@ -92,7 +95,7 @@ def test_gigabytes_in_a_small_file_are_not_unpacked(tmp_path):
     assert read(path) == ([b'{"n":1}'], "too_large")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("line", [b"x\n", b"{\n", b"{}\n", b'{x}"\n', b" \n", b'{"a":[]}x\n'])
 def test_millions_of_tiny_lines_are_not_read(tmp_path, line):
     """The time that one small file takes is that of one batch, and what is left out is counted."""

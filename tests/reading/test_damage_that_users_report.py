@@ -72,6 +72,7 @@ def in_blocks(lines, errors):
     return [record for records in record_blocks(lines, Record, errors) for record in records]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", [one_by_one, in_blocks])
 @pytest.mark.parametrize(("text", "uuids", "losses"), CASES.values(), ids=CASES)
 def test_the_good_records_count_and_losses_are_counted(tmp_path, text, uuids, losses, read):

@@ -103,6 +103,7 @@ def test_deleted_rows_give_their_numbers_to_others(tmp_path):
         assert database.reset == "rewritten"
 
 
+@pytest.mark.long
 def test_an_older_anchor_saves_most_of_the_work(tmp_path):
     with closing(create(tmp_path / "a.db", rows=1000)) as writer:
         _, cursor, watermark, _, _ = read(tmp_path / "a.db")
@@ -115,6 +116,7 @@ def test_an_older_anchor_saves_most_of_the_work(tmp_path):
         assert len(ids) < 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("journal", ["delete", "wal"])
 def test_locked_is_tried_again(tmp_path, journal):
     with closing(create(tmp_path / "a.db", journal=journal)) as writer:
@@ -163,7 +165,7 @@ def test_empty_is_no_error(tmp_path):
     assert read(tmp_path / "a.db")[3] == ()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_rows_before_the_damage_are_read(tmp_path):
     with closing(create(tmp_path / "a.db", journal="delete", rows=2000)):
         pass
@@ -175,6 +177,7 @@ def test_rows_before_the_damage_are_read(tmp_path):
     assert [error.reason for error in errors] == ["corrupt"]
 
 
+@pytest.mark.slow
 def test_batches_are_bounded(tmp_path):
     """A full batch ends, and the next batch continues after it, even after a restart."""
     with closing(create(tmp_path / "a.db", rows=100)):

@@ -108,7 +108,7 @@ def test_an_incomplete_document_after_a_byte_order_mark_waits(tmp_path):
     assert read(path)[::2] == (None, {})
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_large_document_loses_its_long_strings_and_no_figures(tmp_path):
     path = tmp_path / "a.json"
     path.write_text(json.dumps({"text": "x" * 20_000_000, "count": 3}))
@@ -117,7 +117,7 @@ def test_a_large_document_loses_its_long_strings_and_no_figures(tmp_path):
     assert read(path)[::2] == (None, {"too_large": 1})
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_memory_for_a_large_document_is_bounded(tmp_path):
     """A session of 100 MB, which the agent writes as one document, needs a fraction of its size."""
     path = tmp_path / "a.json"
@@ -143,6 +143,7 @@ def test_only_regular_files_are_opened(tmp_path):
             read(tmp_path / name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("indent", [None, 2, 4])
 def test_concatenated_objects_are_separated_at_any_length(tmp_path, indent):
     objects = [{"mark": i, "in": {"ner": "}\n{" * i}, "pad": "x" * (i * 97)} for i in range(300)]
@@ -164,7 +165,7 @@ def test_objects_without_a_mark_are_passed_over(tmp_path):
         assert lines.offset == path.stat().st_size
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("text", ["{\n" * 300_000, "{\n}\n" * 100_000, "x{\n" * 200_000])
 def test_lines_of_braces_take_linear_time(tmp_path, text):
     path = tmp_path / "a.log"
@@ -201,6 +202,7 @@ def test_the_good_objects_of_a_damaged_log_count(tmp_path, indent, before, is_lo
     assert bool(errors.all()) == is_lossy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("indent", [None, 2])
 def test_a_log_that_grows_byte_by_byte(tmp_path, indent):
     path = tmp_path / "a.log"

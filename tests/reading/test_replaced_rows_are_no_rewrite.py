@@ -100,6 +100,7 @@ def test_anchors_are_few_and_reach_far(steps):
         assert rowid - kept <= 4 * max(distance, rowid - older, 1)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_no_row_is_missed(data):
     """Rows are added, replaced and deleted in any order between reads.

@@ -68,6 +68,7 @@ def test_a_whole_object_in_a_damaged_line_does_not_wait(tmp_path, text, end):
     assert read(path)[1].offset == end
 
 
+@pytest.mark.slow
 def test_a_whole_object_of_a_very_long_line_does_not_wait(tmp_path):
     path = tmp_path / "a.jsonl"
     line = b'{"text":"' + b"x" * 9_000_000 + b'","id":1}'

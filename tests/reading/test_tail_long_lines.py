@@ -28,6 +28,7 @@ def long_line(text, *, id="x"):  # noqa: A002 - the field's name
     return b'{"text":"' + text + b'","id":"' + id.encode() + b'","tokens":42}\n'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("megabytes", [1, 7, 9, 20])
 def test_figures_after_the_text(tmp_path, megabytes):
     path = tmp_path / "a.jsonl"
@@ -40,7 +41,7 @@ def test_figures_after_the_text(tmp_path, megabytes):
     assert (cursor.offset, reader.too_large) == (path.stat().st_size, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "text", [rb"\"", rb"\\", rb"\\\"", rb"\u005c", b'\\"}\\n{', "é🙂".encode()]
 )
@@ -56,6 +57,7 @@ def test_escapes_wherever_a_block_ends(tmp_path, text):
         assert len(lines[0]) < MEGABYTE
 
 
+@pytest.mark.slow
 def test_short_strings_of_a_long_line_stay(tmp_path):
     path = tmp_path / "a.jsonl"
     name = "n" * 4_000
@@ -64,6 +66,7 @@ def test_short_strings_of_a_long_line_stay(tmp_path):
     assert msgspec.json.decode(lines[0], type=Record) == Record(name, 42)
 
 
+@pytest.mark.slow
 def test_longer_than_memory(tmp_path):
     """Only texts can be dropped. A line that is still too long is counted and skipped."""
     path = tmp_path / "a.jsonl"
@@ -74,7 +77,7 @@ def test_longer_than_memory(tmp_path):
     assert (cursor.offset, reader.too_large) == (path.stat().st_size, 1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("ended", [True, False])
 @pytest.mark.parametrize("filling", [b"\0", b"x"])
 def test_memory_is_bounded(tmp_path, ended, filling):
@@ -103,7 +106,7 @@ MANY = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("ended", [True, False])
 @pytest.mark.parametrize("part", MANY.values(), ids=MANY)
 def test_many_strings_take_little_time_and_memory(tmp_path, part, ended):
@@ -133,7 +136,7 @@ HARD = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("part", HARD.values(), ids=HARD)
 def test_damage_without_end_takes_little_time(tmp_path, part):
     path = tmp_path / "a.jsonl"
@@ -146,6 +149,7 @@ def test_damage_without_end_takes_little_time(tmp_path, part):
     assert errors.all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "before",
     [
@@ -167,7 +171,7 @@ def test_the_good_record_of_a_very_long_line_counts(tmp_path, before):
     assert [error.count for error in errors.all()] == [1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_very_many_lines_are_read_in_several_batches(tmp_path):
     """The watchdog is pinged between batches."""
     path = tmp_path / "a.jsonl"
@@ -181,6 +185,7 @@ def test_very_many_lines_are_read_in_several_batches(tmp_path):
     assert max(counts) < tail.BATCH_LINES + tail.BLOCK_BYTES // 3
 
 
+@pytest.mark.slow
 def test_unfinished_and_then_finished(tmp_path):
     path = tmp_path / "a.jsonl"
     line = long_line(b"x" * 12 * MEGABYTE)
@@ -195,6 +200,7 @@ def test_unfinished_and_then_finished(tmp_path):
     assert [msgspec.json.decode(line, type=Record).id for line in lines] == ["x", "after"]
 
 
+@pytest.mark.slow
 def test_written_on_while_it_is_read(tmp_path, monkeypatch):
     """The file grows when its end is reached in the middle of a long line."""
     path = tmp_path / "a.jsonl"
@@ -216,6 +222,7 @@ def test_written_on_while_it_is_read(tmp_path, monkeypatch):
     assert (ids, rest, cursor.offset) == (["x", "after"], [], path.stat().st_size)
 
 
+@pytest.mark.slow
 def test_usage_of_a_real_record(tmp_path):
     """In an answer of more than 8 MB, the usage follows the text."""
     path = tmp_path / "s.jsonl"

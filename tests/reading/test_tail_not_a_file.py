@@ -83,6 +83,7 @@ def test_a_device():
         read("/dev/zero")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", load_agents(), ids=lambda agent: agent.name)
 def test_no_agent_lists_it(agent, odd, tmp_path):
     """The roots of all agents contain such paths."""

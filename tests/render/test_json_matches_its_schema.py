@@ -53,11 +53,13 @@ def test_schema_is_as_reviewed(golden):
     golden(GOLDEN, json.dumps(schema, indent=2) + "\n")
 
 
+@pytest.mark.slow
 def test_command_prints_the_schema(tmp_path):
     done = run("agtop", "json", "--schema", home=tmp_path)
     assert (done.returncode, done.stdout) == (0, json_page.schema().decode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 def test_document_of_every_golden_home(agent, home):
     look = Look(home)

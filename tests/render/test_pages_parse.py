@@ -68,6 +68,7 @@ def parts(value):
     ]
 
 
+@pytest.mark.slow
 @given(HOSTILE, HOSTILE, HOSTILE)
 @example("\\", "a\\n", '\\"\n')
 def test_hostile_labels_come_through_both_parsers(session_id, model, project):
@@ -153,6 +154,7 @@ def test_help_and_type_precede_the_samples_of_each_family():
     assert [family.documentation for family in families] == [metric.help for metric in CATALOGUE]
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_promtool_reports_no_problem():
     promtool = find_program("promtool")

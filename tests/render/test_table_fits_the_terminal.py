@@ -161,6 +161,7 @@ def test_last_activity_is_in_its_largest_unit(seconds, text):
     assert columns.age(seconds) == text
 
 
+@pytest.mark.slow
 @given(
     width=st.integers(1, 250),
     height=st.none() | st.integers(1, 60),

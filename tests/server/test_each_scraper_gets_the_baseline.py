@@ -55,6 +55,7 @@ class Exporter:
         return None
 
 
+@pytest.mark.slow
 def test_two_scrapers_and_a_reader_in_between():
     exporter = Exporter()
     assert [exporter.tokens(who) for who in (FAST, SLOW, CURL)] == [None, None, None]
@@ -124,7 +125,7 @@ def test_openmetrics_has_the_time_at_which_the_series_was_zero():
     assert "_created" not in exporter.get(CURL)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(
     st.lists(
         st.tuples(st.integers(0, 50), st.lists(st.sampled_from(["fast", "slow", "curl"]))),

@@ -19,6 +19,7 @@ def evaluate(expression):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "sign", "expected"),
     [
@@ -47,6 +48,7 @@ def _data(order):
     return {} if order is None else {"order": order}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [1, -1])
 def test_third_click_returns_to_the_order_of_the_exporter(first):
     orders = evaluate(

@@ -44,6 +44,7 @@ def assert_server_ends():
         assert not thread.is_alive()
 
 
+@pytest.mark.slow
 def test_port_0_yields_the_port_that_was_bound():
     with serve(make_app(), HOST, port=0) as port:
         answer = httpx.get(f"http://{HOST}:{port}/metrics")
@@ -62,6 +63,7 @@ def test_page_does_not_wait_for_the_acknowledgement_of_its_headers():
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
+@pytest.mark.slow
 def test_head_has_the_length_and_no_body():
     with serve(make_app(), HOST, port=0) as port, socket.create_connection((HOST, port)) as client:
         client.sendall(b"HEAD /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -72,6 +74,7 @@ def test_head_has_the_length_and_no_body():
     assert body == b""
 
 
+@pytest.mark.slow
 def test_ipv6_is_served_too():
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
@@ -81,6 +84,7 @@ def test_ipv6_is_served_too():
         assert httpx.get(f"http://[::1]:{port}/-/ready").status_code == 200
 
 
+@pytest.mark.slow
 def test_idle_and_half_sent_requests_do_not_hold_up_the_end():
     with serve(make_app(), HOST, port=0) as port:
         silent = socket.create_connection((HOST, port))
@@ -95,6 +99,7 @@ def test_idle_and_half_sent_requests_do_not_hold_up_the_end():
         connection.close()
 
 
+@pytest.mark.long
 def test_scraper_that_does_not_read_does_not_hold_up_the_end():
     with serve(make_app(text=b"#" * 50_000_000), HOST, port=0) as port:
         stuck = socket.create_connection((HOST, port))
@@ -104,6 +109,7 @@ def test_scraper_that_does_not_read_does_not_hold_up_the_end():
     stuck.close()
 
 
+@pytest.mark.slow
 def test_server_can_end_before_it_began():
     with serve(make_app(), HOST, port=0):
         pass

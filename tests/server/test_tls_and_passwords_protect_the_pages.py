@@ -73,6 +73,7 @@ def get(port, context, scheme="https", **more):
     return httpx.get(url, verify=context, trust_env=False, **more)
 
 
+@pytest.mark.slow
 def test_a_page_by_tls(tmp_path, authority, server_files):
     headers = "http_server_config:\n  headers:\n    Strict-Transport-Security: max-age=60\n"
     path = write_config(tmp_path, tls_section(server_files) + headers)
@@ -86,6 +87,7 @@ def test_a_page_by_tls(tmp_path, authority, server_files):
                 get(port, context, scheme)
 
 
+@pytest.mark.slow
 def test_the_lowest_version_of_tls(tmp_path, authority, server_files):
     path = write_config(tmp_path, tls_section(server_files, "  min_version: TLS13\n"))
     with running(Protection(str(path))) as port:
@@ -94,6 +96,7 @@ def test_the_lowest_version_of_tls(tmp_path, authority, server_files):
         assert get(port, client_context(authority)).status_code == 200
 
 
+@pytest.mark.slow
 def test_certificates_of_clients(tmp_path, authority, server_files):
     section = tls_section(
         server_files,
@@ -113,6 +116,7 @@ def test_certificates_of_clients(tmp_path, authority, server_files):
                 get(port, client_context(authority, files))
 
 
+@pytest.mark.slow
 def test_a_reload_changes_new_connections(tmp_path, authority, server_files):
     path = write_config(tmp_path, "")
     protection = Protection(str(path))
@@ -140,6 +144,7 @@ def guarded(tmp_path):
     return serving.make_app(pages, protection=Protection(str(path)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/api/v1/snapshot", "/metrics", "/-/ready", "/nothing"])
 @pytest.mark.parametrize(
     ("user", "password"),
@@ -190,6 +195,7 @@ def test_a_password_is_checked_once(monkeypatch):
     assert asyncio.run(requests())[0] == 401
 
 
+@pytest.mark.long
 def test_idle_connections_do_not_keep_a_scraper_out():
     with capture_logs() as logs, running(Protection(), connections_max=3) as port:
         idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(9)]
@@ -201,6 +207,7 @@ def test_idle_connections_do_not_keep_a_scraper_out():
     assert [entry["event"] for entry in logs] == ["idle connection closed"]
 
 
+@pytest.mark.slow
 def test_a_slow_request_is_ended(monkeypatch):
     monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.2)
     with running(Protection()) as port, socket.create_connection(("127.0.0.1", port)) as slow:
@@ -209,6 +216,7 @@ def test_a_slow_request_is_ended(monkeypatch):
         assert slow.recv(1) == b""
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_shake_hands_is_ended(
     tmp_path, authority, server_files, monkeypatch
 ):
@@ -220,6 +228,7 @@ def test_a_client_that_does_not_shake_hands_is_ended(
         assert get(port, client_context(authority)).status_code == 200
 
 
+@pytest.mark.slow
 def test_headers_without_an_end_are_refused():
     with running(Protection()) as port, socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(b"GET /metrics HTTP/1.1\r\n")
@@ -228,6 +237,7 @@ def test_headers_without_an_end_are_refused():
             client.sendall(line * 100_000)
 
 
+@pytest.mark.slow
 def test_both_families_by_one_address():
     if not socket.has_dualstack_ipv6():
         pytest.skip("no IPv6 here")

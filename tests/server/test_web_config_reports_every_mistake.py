@@ -80,6 +80,7 @@ def test_each_mistake_has_its_place(tmp_path, text, expected):
     assert mistakes(tmp_path, text) == expected
 
 
+@pytest.mark.slow
 def test_certificates_that_do_not_fit(tmp_path):
     authority = Authority(tmp_path / "ca")
     one, one_key = authority.sign("one", "DNS:localhost")
@@ -93,6 +94,7 @@ def test_certificates_that_do_not_fit(tmp_path):
         assert found.startswith(f"2: tls_server_config.cert_file: {why}")
 
 
+@pytest.mark.slow
 @given(st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
@@ -111,6 +113,7 @@ def test_any_yaml_gives_a_protection_or_one_line_for_each_mistake(tmp_path_facto
         assert all(line.startswith(str(path)) for line in str(error).splitlines())  # noqa: PT017
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_check_config_reads_the_file_and_prints_no_secret(tmp_path):
     path = tmp_path / "web.yml"

@@ -198,6 +198,7 @@ def test_names_of_the_settings_are_known(listen_host, more, known, unknown):
         assert ask(host=unknown, hosts=hosts).status_code == 403
 
 
+@pytest.mark.slow
 def test_a_refused_name_is_logged_once():
     pages = render_pages(Publication(()), make_snapshot(), own=OwnProcess())
     app = serving.make_app(pages, hosts=allowed_hosts(["127.0.0.1"]))

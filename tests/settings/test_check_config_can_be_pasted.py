@@ -64,7 +64,7 @@ values = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=20)
 @given(values)
 def test_the_output_gives_the_same_settings(flags):
@@ -80,6 +80,7 @@ def test_the_output_gives_the_same_settings(flags):
     assert all("  # flag --" in line or line.endswith("  # default") for line in values)
 
 
+@pytest.mark.slow
 def test_each_value_has_its_origin(tmp_path, golden):
     config = tmp_path / "config.toml"
     config.write_text(CONFIG)

@@ -163,6 +163,7 @@ tables = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(tables, st.lists(st.sampled_from(["", "\n", "# [c]\n", "\t\n\n"]), min_size=1))
 def test_the_line_of_each_key_in_any_file(table, gaps):
     """The line of each key equals the line on which the test wrote it."""

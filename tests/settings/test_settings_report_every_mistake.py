@@ -271,6 +271,7 @@ def as_toml(value):
     return "nan" if value != value else json.dumps(value)  # noqa: PLR0124 - not a number
 
 
+@pytest.mark.slow
 @given(some_of(BAD_VALUES), some_of(BAD_TEXTS), some_of(BAD_VALUES))
 def test_every_bad_value_is_one_line(tmp_path_factory, in_file, variables, flags):
     config = tmp_path_factory.mktemp("config") / "config.toml"
@@ -290,6 +291,7 @@ def test_every_bad_value_is_one_line(tmp_path_factory, in_file, variables, flags
     assert not [word for word in JARGON if word in "\n".join(lines)]
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from([PREFIX + name.upper() for name in (*Settings.model_fields, "X")]),

@@ -72,6 +72,7 @@ def compare(found, now):
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOMES)
 def test_every_agent(name, tmp_path):
     home = tmp_path / "home"

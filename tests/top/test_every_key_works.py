@@ -402,6 +402,7 @@ async def test_suspend(place, monkeypatch):
 EMPTY = {"nothing": nothing(NO_AGENTS), "first scan": False, "no process": frame(trees=())}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("found", EMPTY.values(), ids=EMPTY)
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (40, 8)], ids=str)
 @driven

@@ -79,6 +79,7 @@ def tokens(feed):
     return feed.rows.frame.snapshot.sessions[0].tokens.input if feed.rows else None
 
 
+@pytest.mark.long
 def test_new_records_are_published(tmp_path):
     written = chat(tmp_path)
     with Watched(tmp_path) as watched:
@@ -91,6 +92,7 @@ def test_new_records_are_published(tmp_path):
         assert watched.feed.rows.frame.today.tokens.input == 12
 
 
+@pytest.mark.long
 def test_usage_of_other_days_is_not_of_today(tmp_path):
     chat(tmp_path, day="2026-03-01")
     with Watched(tmp_path) as watched:
@@ -103,6 +105,7 @@ def test_usage_of_other_days_is_not_of_today(tmp_path):
         assert [one.usage.tokens.input for one in watched.feed.rows.frame.usage] == [7]
 
 
+@pytest.mark.slow
 def test_the_ledger_is_shown_before_the_transcripts_are_read(tmp_path):
     chat(tmp_path)
     state = tmp_path / "state"
@@ -116,6 +119,7 @@ def test_the_ledger_is_shown_before_the_transcripts_are_read(tmp_path):
     assert first.frame.snapshot.sessions[0].tokens.input == 7
 
 
+@pytest.mark.slow
 def test_the_first_scan_is_stored_once(tmp_path):
     """Later refreshes only read, so that a daemon can start."""
     chat(tmp_path)
@@ -143,6 +147,7 @@ def test_the_first_scan_is_stored_once(tmp_path):
     assert opened == [False, True]
 
 
+@pytest.mark.long
 def test_garbage_is_collected_after_the_first_refresh(tmp_path):
     with Watched(tmp_path) as watched:
         watched.until(lambda _feed: len(watched.published) > 1)
@@ -158,6 +163,7 @@ def test_garbage_is_collected_after_a_feed_that_found_nothing(tmp_path):
     assert gc.isenabled()
 
 
+@pytest.mark.long
 def test_rates_need_a_second(tmp_path):
     chat(tmp_path)
     with Watched(tmp_path) as watched:
@@ -171,6 +177,7 @@ def test_rates_need_a_second(tmp_path):
         watched.until(lambda feed: feed.rows.frame.rated)
 
 
+@pytest.mark.long
 def test_a_failed_refresh_is_reported_and_repeated(tmp_path, monkeypatch):
     chat(tmp_path)
     with Watched(tmp_path) as watched:
@@ -202,6 +209,7 @@ def test_a_pipeline_that_does_not_open_is_reported(tmp_path, error, shown):
         assert watched.feed.failure == shown
 
 
+@pytest.mark.long
 def test_a_paused_feed_refreshes_on_request_only(tmp_path):
     chat(tmp_path)
     watched = Watched(tmp_path)
@@ -239,6 +247,7 @@ def test_a_feed_that_works_ends_at_once(tmp_path):
     assert watched.feed.rows is None
 
 
+@pytest.mark.slow
 def test_frames_equal_the_json_of_the_same_ledger(tmp_path):
     chat(tmp_path)
     state = tmp_path / "state"

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from top_pilot import Driven, driven
 
 from agtop_exporter.top import app
@@ -24,6 +25,7 @@ async def draws_of(running, *keys):
     return drawn
 
 
+@pytest.mark.slow
 @driven
 async def test_many_keys_in_one_frame(monkeypatch):
     monkeypatch.setattr(app, "FRAME_SECONDS", 0.2)

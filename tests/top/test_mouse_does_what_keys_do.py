@@ -1,5 +1,6 @@
 """A click selects, a second click opens, a header sorts, a tab is chosen, the wheel scrolls."""
 
+import pytest
 from top_pilot import Driven, driven
 from top_views import NOW, make_view, screen_of
 
@@ -20,6 +21,7 @@ def place_of(running, text):
     raise AssertionError(text)
 
 
+@pytest.mark.slow
 @driven
 async def test_rows():
     async with Driven() as running:
@@ -31,6 +33,7 @@ async def test_rows():
         assert "[1 Overview]" in running.screen
 
 
+@pytest.mark.slow
 @driven
 async def test_empty_space():
     async with Driven() as running:
@@ -41,6 +44,7 @@ async def test_empty_space():
         assert running.view.state == before
 
 
+@pytest.mark.slow
 @driven
 async def test_headers():
     async with Driven() as running:
@@ -49,6 +53,7 @@ async def test_headers():
             assert f"{title}{sign}" in running.screen
 
 
+@pytest.mark.slow
 @driven
 async def test_tabs_and_panel():
     async with Driven(size=LARGE) as running:
@@ -59,6 +64,7 @@ async def test_tabs_and_panel():
         assert not running.view.state.focused
 
 
+@pytest.mark.slow
 @driven
 async def test_totals_open_their_sessions():
     async with Driven() as running:
@@ -67,6 +73,7 @@ async def test_totals_open_their_sessions():
         assert running.view.state.drilled is not None
 
 
+@pytest.mark.slow
 @driven
 async def test_a_click_ends_the_text_field():
     async with Driven() as running:

@@ -69,6 +69,7 @@ def test_control_characters_are_removed():
         assert "a[31mredtitlenext" in text or size[0] == 80
 
 
+@pytest.mark.slow
 @driven
 async def test_a_feed_that_hangs_holds_no_key():
     hold, opened = threading.Event(), threading.Event()
@@ -98,6 +99,7 @@ async def test_a_feed_that_hangs_holds_no_key():
         hold.set()
 
 
+@pytest.mark.slow
 @driven
 async def test_a_refresh_draws_only_the_cells_that_differ():
     async with Driven() as running:

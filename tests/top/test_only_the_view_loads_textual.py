@@ -25,6 +25,7 @@ PRINT = "import sys, atexit, agtop_exporter.cli.output as o; o.leave = sys.exit;
 MODULES = "print('LOADED', *sorted({'textual', 'agtop_exporter.top'} & set(sys.modules)))"
 
 
+@pytest.mark.long
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("program", "words"),
@@ -52,7 +53,7 @@ def test_commands_do_not_load_it(program, words, tmp_path):
     assert done.stdout.splitlines()[-1:] == ["LOADED"], done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("module", ["serve", "table", "json", "once", "plain", "doctor"])
 def test_modules_do_not_load_it(module):
     code = f"import sys, agtop_exporter.cli.{module}; {MODULES}"

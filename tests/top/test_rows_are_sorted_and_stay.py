@@ -53,6 +53,7 @@ def test_scopes_contain_each_other(shown):
     assert len(every) == len({row.key for row in every}) == len(rows.top)
 
 
+@pytest.mark.slow
 @given(SESSIONS)
 def test_the_latest_activity_comes_first(shown):
     times = [row.last_active for row in rows_of(shown).top if row.last_active < NOW - 60]
@@ -184,6 +185,7 @@ def test_a_cursor_whose_session_vanishes_stays_in_place():
     assert view.state.cursors["sessions"].key != key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("height", [12, 24, 40])
 @given(st.lists(st.sampled_from([-99, -7, -1, 1, 3, 7, 99]), max_size=12))
 def test_the_cursor_is_always_in_sight(height, moves):

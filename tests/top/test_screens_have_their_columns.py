@@ -19,6 +19,7 @@ def test_a_large_terminal_shows_all_columns_without_the_detail():
     assert titles(200) == {column.title for column in COLUMNS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", range(60, 201))
 def test_the_first_columns_stay(width):
     assert titles(width) >= {"STATE", "PROJECT", "COST$", "AGE"}

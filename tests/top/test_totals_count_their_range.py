@@ -107,6 +107,7 @@ def test_every_grouping_has_the_same_sum(usage, by, range_):
     assert sum(sum(one.by_time) for one in groups) == whole.tokens.total
 
 
+@pytest.mark.slow
 @given(USAGE, ZONES, st.sampled_from(RANGES), st.sampled_from(GROUPS))
 def test_condensed_usage_has_the_same_totals(usage, zone, range_, by):
     calendar = Calendar(ZoneInfo(zone))

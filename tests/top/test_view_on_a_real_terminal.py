@@ -122,6 +122,7 @@ def terminal(home, *arguments, program="agtop", size=(24, 80), **variables):
 TOP = ("top", "--no-pricing-refresh")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "keys", [b"q", b"\x03", b"\x11", b"\x1b[21~"], ids=["q", "^C", "^Q", "F10"]
 )
@@ -133,6 +134,7 @@ def test_keys_end_it(home, keys):
         opened.assert_restored()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_signals_end_it(home, number):
     with terminal(home, *TOP) as opened:
@@ -142,6 +144,7 @@ def test_signals_end_it(home, number):
         opened.assert_restored()
 
 
+@pytest.mark.long
 def test_it_ends_when_its_terminal_disappears(home):
     """The terminal sends SIGHUP only to the programs that it controls, which this one is not."""
     with terminal(home, *TOP) as opened:
@@ -151,6 +154,7 @@ def test_it_ends_when_its_terminal_disappears(home):
         opened.master = os.open(os.devnull, os.O_RDONLY)
 
 
+@pytest.mark.long
 def test_a_crash_is_one_line_and_a_log(home, tmp_path):
     """The traceback is in the log file only."""
     log = tmp_path / "top.log"
@@ -179,6 +183,7 @@ def test_a_crash_is_one_line_and_a_log(home, tmp_path):
         opened.process.wait()
 
 
+@pytest.mark.long
 def test_it_is_suspended_and_continued(home):
     with terminal(home, *TOP) as opened:
         opened.until(b"press v")
@@ -196,6 +201,7 @@ def test_it_is_suspended_and_continued(home):
         opened.assert_restored()
 
 
+@pytest.mark.long
 def test_it_follows_the_size(home):
     with terminal(home, *TOP) as opened:
         opened.until(b"press v")
@@ -208,6 +214,7 @@ def test_it_follows_the_size(home):
         assert opened.end() == 0
 
 
+@pytest.mark.long
 def test_plain_agtop_opens_it(home):
     with terminal(home, "--no-pricing-refresh") as opened:
         opened.until(ALTERNATE)
@@ -216,6 +223,7 @@ def test_plain_agtop_opens_it(home):
         assert opened.end() == 0
 
 
+@pytest.mark.long
 def test_the_exporter_opens_it(home):
     with terminal(home, *TOP, program="agtop-exporter") as opened:
         opened.until(b"press v")
@@ -223,6 +231,7 @@ def test_the_exporter_opens_it(home):
         assert opened.end() == 0
 
 
+@pytest.mark.long
 def test_plain_agtop_prints_the_table_on_a_dumb_terminal(home):
     with terminal(home, "--no-pricing-refresh", TERM="dumb") as opened:
         assert opened.end() == 0
@@ -230,6 +239,7 @@ def test_plain_agtop_prints_the_table_on_a_dumb_terminal(home):
         assert b"\x1b" not in opened.output
 
 
+@pytest.mark.long
 def test_top_needs_a_terminal(home):
     with terminal(home, *TOP, TERM="dumb") as opened:
         assert opened.end() == 2
@@ -246,6 +256,7 @@ def test_plain_agtop_prints_the_table_in_a_pipe(home):
     assert "\x1b" not in done.stdout
 
 
+@pytest.mark.long
 def test_hidden_columns_are_kept(home):
     for is_hidden in (False, True):
         with terminal(home, *TOP) as opened:
@@ -262,6 +273,7 @@ def test_hidden_columns_are_kept(home):
         assert opened.end() == 0
 
 
+@pytest.mark.long
 def test_no_mouse(home):
     with terminal(home, *TOP, "--no-mouse") as opened:
         opened.until(b"press v")
@@ -273,6 +285,7 @@ def test_no_mouse(home):
 COLORS = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|4[0-7]|38|48|9[0-7]|10[0-7])(?:;\d+)*m")
 
 
+@pytest.mark.long
 def test_no_color(home):
     with terminal(home, *TOP, NO_COLOR="1") as opened:
         opened.until(b"press v")
@@ -283,6 +296,7 @@ def test_no_color(home):
         assert not COLORS.findall(opened.output)
 
 
+@pytest.mark.long
 def test_16_colors(home):
     with terminal(home, *TOP, TERM="xterm-16color") as opened:
         opened.until(b"press v")
@@ -295,6 +309,7 @@ def test_16_colors(home):
         assert b"38;5;" not in opened.output
 
 
+@pytest.mark.long
 def test_ascii(home):
     with terminal(home, *TOP, LANG="C", LC_ALL="C") as opened:
         opened.until(b"press v")
@@ -305,6 +320,7 @@ def test_ascii(home):
         assert opened.output.isascii()
 
 
+@pytest.mark.long
 def test_no_prompt_is_on_any_screen(home):
     with terminal(home, *TOP, size=(40, 140)) as opened:
         opened.until(b"press v")
@@ -319,6 +335,7 @@ def test_no_prompt_is_on_any_screen(home):
         assert CANARY.encode() not in opened.output
 
 
+@pytest.mark.long
 def test_a_long_scan_is_read_by_children_and_can_be_left(home):
     """The children of the scan start, although Textual replaces stderr. `q` ends them too."""
     big = "x" * 100_000
