@@ -370,6 +370,7 @@ def test_steps_tell_turns_tools_and_compactions(tmp_path):
     assert (record.tools, record.tool_errors) == ({"run_command": 1}, {"run_command": 1})
 
 
+@pytest.mark.slow
 def test_a_copy_in_another_folder_adds_nothing(tmp_path):
     ledger = Ledger()
     for folder in ("antigravity", "antigravity-backup"):
@@ -411,6 +412,7 @@ def test_any_bytes_are_survived(data):
     messages.workspace(usage)
 
 
+@pytest.mark.slow
 @given(values=st.dictionaries(st.integers(1, 2**28), st.integers(0, 2**63) | st.binary()))
 def test_messages_are_read_as_they_were_written(values):
     data = b"".join(field(number, value) for number, value in values.items())

@@ -77,6 +77,8 @@ def touch_on(paths):
 
 
 @pytest.mark.long
+@pytest.mark.long
+@pytest.mark.long
 @every_agent
 @pytest.mark.parametrize("accident", ACCIDENTS, **by_name)
 def test_accidents(agent, home, accident):
@@ -168,6 +170,8 @@ GARBAGE = {
 }
 
 
+@pytest.mark.long
+@pytest.mark.long
 @pytest.mark.long
 @every_agent
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)

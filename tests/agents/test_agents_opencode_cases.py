@@ -41,6 +41,7 @@ def subscriptions(home):
 # --- effort and state -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize(("variant", "effort"), [("max", "max"), ("", None), (None, None)])
 def test_o01_o02_o03_o04_the_effort_is_that_of_the_prompt(tmp_path, write, variant, effort):
@@ -52,6 +53,7 @@ def test_o01_o02_o03_o04_the_effort_is_that_of_the_prompt(tmp_path, write, varia
     assert session["model_effort_detail"] == detail
 
 
+@pytest.mark.slow
 def test_o05_o06_msg_2_comes_before_msg_10(tmp_path):
     chat = OpenCode().assistant().user("first", variant="low")
     for _ in range(7):
@@ -62,6 +64,7 @@ def test_o05_o06_msg_2_comes_before_msg_10(tmp_path):
     assert session["state"]["detail"] == "user.message"  # of msg_10
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize(("finish", "kind"), [("tool-calls", "running"), ("stop", "idle")])
 def test_o12_o13_the_state_is_that_of_the_last_finish(tmp_path, write, finish, kind):
@@ -84,6 +87,7 @@ def tokens(*, output):
     return {**counts, "output": output, "reasoning": 5, "total": 435 + output}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("write", "output"), [(write_database, 145), (write_files, 140)])
 def test_o25_o30_two_answers_add_up(tmp_path, write, output):
     """Reasoning is not part of `output`, except in versions up to 1.1."""
@@ -91,6 +95,7 @@ def test_o25_o30_two_answers_add_up(tmp_path, write, output):
     assert seen(tmp_path)["tokens"] == tokens(output=output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("write", "output"), [(write_database, 145), (write_files, 140)])
 def test_o28_o33_o36_they_cost_what_they_cost_at_retail_with_their_reasoning(
     tmp_path, write, output
@@ -158,6 +163,7 @@ def test_o07_a_refusal_tells_the_windows(tmp_path, write):
     assert {one["observed_at"] for one in limits} == {"2026-03-02T10:01:00.000Z"}
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize(
     ("kind", "account"), [("api", "Anthropic API key"), ("oauth", "Claude (OAuth)")]
@@ -212,6 +218,7 @@ def test_o11_o22_every_provider_has_its_account(tmp_path, write):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("provider", "model", "account"),
     [

@@ -28,6 +28,7 @@ def test_claude(tmp_path, moment):
     assert session["started_at"] is None or session["started_at"].startswith("2026-")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ENDS)
 def test_codex(tmp_path, moment):
     folder = tmp_path / ".codex" / "sessions" / "2026" / "03" / "02"
@@ -38,6 +39,7 @@ def test_codex(tmp_path, moment):
     assert session["started_at"] is None or session["started_at"].startswith("2026-")
 
 
+@pytest.mark.slow
 def test_a_bug_in_a_reader_hurts_its_file_only(tmp_path, monkeypatch):
     from agtop_exporter.agents.claude import family  # noqa: PLC0415 - to break it
 

@@ -7,6 +7,7 @@ from transcripts import SESSION, Claude, write
 FOLDERS = (".config/Claude", "Library/Application Support/Claude", "AppData/Roaming/Claude")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_its_sessions_are_those_of_claude_code(tmp_path, folder):
     session = tmp_path / folder / "local-agent-mode-sessions" / "app" / "machine" / "local_1"

@@ -48,6 +48,7 @@ def test_c07_the_last_hit_and_the_plan(tmp_path):
     assert document["sessions"][0]["subscription"] == "Claude Max 5x"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tier", "plan"), [("default_claude_pro", "Pro"), (None, None)], ids=["C-08", "C-09"]
 )

@@ -47,6 +47,7 @@ OWN = {"input": 300, "output": 120, "cache_read": 70, "cache_write_5m": 15}
 CHILDREN = {"input": 80, "output": 14, "cache_read": 22, "cache_write_5m": 6}
 
 
+@pytest.mark.slow
 def test_c18_r07_a_tree(tmp_path):
     write_main(tmp_path)
     write_subagents(tmp_path)
@@ -66,6 +67,7 @@ def test_c18_r07_a_tree(tmp_path):
     assert set(parent["tree"]["models"]) == {"claude-sonnet-4-5", "claude-haiku-4-5"}
 
 
+@pytest.mark.slow
 def test_c13_subagents_are_sessions_with_the_account_of_their_parent(tmp_path):
     write_main(tmp_path)
     write_subagents(tmp_path)
@@ -80,6 +82,7 @@ def test_c13_subagents_are_sessions_with_the_account_of_their_parent(tmp_path):
         assert child["data_path"].endswith(f"/{SESSION}/subagents/{name}.jsonl")
 
 
+@pytest.mark.slow
 def test_c12_c19_the_subagents_of_another_session_are_not_its_own(tmp_path):
     write_main(tmp_path)
     write_subagents(tmp_path, parent=OTHER)
@@ -90,6 +93,7 @@ def test_c12_c19_the_subagents_of_another_session_are_not_its_own(tmp_path):
     assert parent["tree"]["cost"] == parent["cost"]
 
 
+@pytest.mark.slow
 def test_totals_count_the_tree_once(tmp_path):
     write_main(tmp_path)
     write_subagents(tmp_path)
@@ -99,6 +103,7 @@ def test_totals_count_the_tree_once(tmp_path):
     assert totals["cost"]["total_usd"] == pytest.approx(both, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_the_plan_changes_what_is_billed_alone(tmp_path):
     write_main(tmp_path)
     cost = Look(tmp_path, plan="max").sessions()[SESSION]["cost"]

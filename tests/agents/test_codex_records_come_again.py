@@ -48,6 +48,7 @@ def in_turns(chat, number):
 KINDS = [with_totals, with_records, without_totals, in_turns]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("add", KINDS)
 @pytest.mark.parametrize("number", [3, REMEMBERED + 200])
 def test_a_rollout_that_follows_itself(chat, add, number):
@@ -87,6 +88,7 @@ def test_a_clock_that_was_set_back_loses_nothing(chat):
     assert requests(chat) == 6
 
 
+@pytest.mark.slow
 def test_a_clock_that_was_far_ahead_loses_nothing(chat):
     with_totals(chat, 2)
     chat.records[-1]["timestamp"] = "2031-01-01T00:00:00Z"

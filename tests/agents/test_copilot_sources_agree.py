@@ -238,6 +238,7 @@ def test_a_log_that_is_deleted_takes_nothing_along(tmp_path):
     assert home.used() == (2, 800, 1200, 20)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_made_again_counts_its_new_rows(tmp_path):
     """Its row ids start again, for the same session."""
     home = Home(tmp_path)

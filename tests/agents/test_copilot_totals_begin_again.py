@@ -222,6 +222,7 @@ def test_every_record_counts_once(tmp_path, records, counted, change):
     assert requests_of(tmp_path, records, change=change) == counted
 
 
+@pytest.mark.slow
 def test_a_long_log_that_follows_itself(tmp_path):
     """It has more records than are remembered, and then it goes on."""
     runs = [[*answers(300), *shutdown(300 * number), *RESUME] for number in (1, 2, 3)]
@@ -296,6 +297,7 @@ KINDS = ("own", "all", "all since a compaction")
 steps = st.lists(st.integers(1, 5) | st.sampled_from(["compaction", "resume"]), max_size=12)
 
 
+@pytest.mark.slow
 @given(kind=st.sampled_from(KINDS), steps=steps)
 def test_all_that_totals_tell_is_counted(tmp_path, kind, steps):
     """Processes run one at a time, and each request has an answer. The totals are arbitrary."""

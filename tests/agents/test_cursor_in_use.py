@@ -68,6 +68,7 @@ def test_a_replaced_row_is_not_a_rewritten_database(path, database):
         assert batch.records < 10
 
 
+@pytest.mark.slow
 def test_a_replaced_message_counts_once(path, database):
     ledger = Ledger()
     for number in range(10):
@@ -151,6 +152,8 @@ def test_the_folder_of_the_window_is_the_project(path, database, uri, directory)
     assert ledger.sessions["cursor", ID].facts.cwd == directory
 
 
+@pytest.mark.long
+@pytest.mark.long
 @pytest.mark.long
 def test_a_batch_ends_when_its_values_are_many(path, database, monkeypatch):
     monkeypatch.setitem(Database.__init__.__kwdefaults__, "batch_bytes", 20 * BYTES)

@@ -89,6 +89,7 @@ def test_an_unchanged_sum_adds_nothing(ledger, path, tmp_path):
     assert requests(ledger, tmp_path) == {"m": 2, "small": 1}
 
 
+@pytest.mark.slow
 def test_models_and_providers_have_sums_of_their_own(ledger, path, tmp_path):
     use(path, 2)
     use(path, 3, provider="other")
@@ -111,6 +112,7 @@ def test_sums_count_once_if_the_reader_state_is_lost(ledger, path, tmp_path):
     assert session.usage.tokens.input == 700
 
 
+@pytest.mark.slow
 def test_an_older_copy_of_the_database_adds_nothing_twice(ledger, path, tmp_path):
     use(path, 5)
     assert requests(ledger, tmp_path) == {"m": 5}
@@ -135,6 +137,7 @@ def test_the_sums_of_a_session_are_not_added_to_those_of_its_models(ledger, path
     assert requests(ledger, tmp_path) == {"m": 3}
 
 
+@pytest.mark.slow
 def test_an_older_database_is_upgraded(ledger, path, tmp_path):
     execute(path, "DROP TABLE session_model_usage;" + THREE_IN_ALL)
     assert requests(ledger, tmp_path) == {"m": 3}
@@ -151,6 +154,7 @@ def test_a_row_without_a_number_of_requests_is_one_request(ledger, path, tmp_pat
     assert requests(ledger, tmp_path) == {"m": 1}
 
 
+@pytest.mark.slow
 def test_the_state_stays_small(path, monkeypatch):
     monkeypatch.setattr(hermes.database, "SUMS_MAX", 3)
     for number in range(9):

@@ -54,16 +54,19 @@ def read(ledger, path):
     return {session_id: record for (_, session_id), record in ledger.sessions.items()}
 
 
+@pytest.mark.slow
 def test_the_own_messages_of_an_imported_session_count(path):
     found = read(Ledger(), path)
     assert found[CONTINUED].usage.tokens.total == 735
     assert set(found[CONTINUED].models) == {"mimo-v2.5-pro"}
 
 
+@pytest.mark.slow
 def test_a_session_without_own_messages_is_not_shown(path):
     assert read(Ledger(), path).keys().isdisjoint({IMPORTED, OLD})
 
 
+@pytest.mark.slow
 def test_a_session_is_shown_when_it_is_continued(path, database):
     ledger = Ledger()
     read(ledger, path)
@@ -73,6 +76,7 @@ def test_a_session_is_shown_when_it_is_continued(path, database):
     assert found[IMPORTED].facts.title == "Only in another program"
 
 
+@pytest.mark.slow
 def test_a_second_import_of_a_session_counts_nothing(path, database):
     """The import deletes its messages, and writes them again with new ids and more messages."""
     ledger = Ledger()
@@ -89,6 +93,7 @@ def test_a_second_import_of_a_session_counts_nothing(path, database):
     assert read(ledger, path)[CONTINUED].usage.tokens.total == before
 
 
+@pytest.mark.slow
 def test_an_unusable_list_of_messages_is_reported(path, database):
     where = "WHERE session_id = ?"
     database.execute(f"UPDATE external_import SET message_ids = '{{' {where}", (CONTINUED,))  # noqa: S608 - constants

@@ -36,6 +36,7 @@ def test_all_usage_has_the_project(tmp_path, agent, stages):
     assert DIRECTORY in table
 
 
+@pytest.mark.slow
 @each_agent
 def test_usage_without_project_counts(tmp_path, agent):
     _, session = looked_at(tmp_path, agent, [False])
@@ -43,6 +44,7 @@ def test_usage_without_project_counts(tmp_path, agent):
     assert session["tokens"]["total"] in (64, 110)  # in Antigravity, the rest comes with the model
 
 
+@pytest.mark.slow
 @each_agent
 @each_way
 def test_all_usage_has_the_model(tmp_path, agent, stages):

@@ -36,6 +36,7 @@ def bash():
     return {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": given}
 
 
+@pytest.mark.slow
 def test_c14_c17_a_command_is_a_call_of_its_tool(tmp_path):
     chat = claude(tmp_path).assistant("m1", text()).assistant("m2", bash(), stop="tool_use")
     chat.result("toolu_1", content=SAID).write()
@@ -45,6 +46,7 @@ def test_c14_c17_a_command_is_a_call_of_its_tool(tmp_path):
     assert session["state"]["detail"] == "user.tool_result"
 
 
+@pytest.mark.slow
 def test_c15_prompts_are_counted(tmp_path):
     chat = claude(tmp_path)
     for _ in range(24):
@@ -55,12 +57,14 @@ def test_c15_prompts_are_counted(tmp_path):
     assert session["state"]["detail"] == "assistant.stop_reason=tool_use"
 
 
+@pytest.mark.slow
 def test_c16_an_empty_transcript_is_no_session(tmp_path):
     path = claude(tmp_path).write()
     path.write_text("")
     assert Look(tmp_path).sessions() == {}
 
 
+@pytest.mark.slow
 def test_x17_a_command_of_codex(tmp_path):
     chat = Codex(tmp_path / ".codex/sessions").event("user_message", message=TITLE)
     chat.turn().answer(SAID).event("user_message", message=SAID)
@@ -95,6 +99,7 @@ def test_o34_parts_within_messages(tmp_path):
     assert (session["user_turns"], session["agent_turns"], session["tools"]) == (1, 2, {})
 
 
+@pytest.mark.slow
 def test_a_skipped_record_is_logged_without_its_content(tmp_path):
     """The message contains the position of the record only."""
     path = claude(tmp_path).assistant("m1").write()

@@ -147,6 +147,7 @@ def test_only_prompts_of_the_user_are_turns(ledger, tmp_path, provenance, turns)
     assert session.turns == turns
 
 
+@pytest.mark.slow
 def test_rewritten_transcripts_add_only_what_is_new(ledger, tmp_path):
     store(tmp_path, ID, header(ID), answer(1), answer(2), answer(3))
     assert requests(ledger, tmp_path) == {ID: 3}

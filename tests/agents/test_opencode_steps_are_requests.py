@@ -190,6 +190,7 @@ def test_a_question_after_many_parts_waits(tmp_path):
     assert ledger.sessions["opencode", SESSION].facts.signal.kind == "waiting"
 
 
+@pytest.mark.slow
 def test_databases_of_two_channels_count_once(tmp_path):
     """Each channel has its own database, and imports the earlier sessions into it."""
     session = session_of(3)

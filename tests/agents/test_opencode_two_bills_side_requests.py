@@ -71,6 +71,7 @@ def database(tmp_path):
         yield database
 
 
+@pytest.mark.slow
 def test_a_compaction_is_seen_at_each_of_its_stages(database):
     """The log has its usage before the message has it."""
     ledger = Ledger()
@@ -125,6 +126,7 @@ def test_a_title_is_only_in_the_log(database):
     assert database.used(Ledger()) == (2, 1300, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("looks", [1, 3])
 def test_each_attempt_of_a_step_was_billed(database, looks):
     """A message contains the figures of the last attempt only."""
@@ -160,6 +162,7 @@ CREATE TABLE part (id TEXT PRIMARY KEY, message_id TEXT, session_id TEXT, time_c
 """
 
 
+@pytest.mark.slow
 def test_a_migrated_session_counts_once(database):
     """OpenCode 2 copies messages of version 1 with their ids and without their steps."""
     execute = database.connection.execute

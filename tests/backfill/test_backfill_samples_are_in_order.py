@@ -91,6 +91,7 @@ def test_a_line_for_victoriametrics_has_milliseconds():
     assert len(lines) == len(day[1])
 
 
+@pytest.mark.slow
 @given(
     growth=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 10**15)), max_size=12),
     scale=st.sampled_from([1, 0.1]),

@@ -5,6 +5,7 @@ import pytest
 from agtop_exporter.cli import agtop
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [

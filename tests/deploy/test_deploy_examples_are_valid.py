@@ -44,6 +44,7 @@ def environment_of(part):
     return given
 
 
+@pytest.mark.slow
 def test_containers_are_started_with_valid_settings():
     compose = yaml.safe_load((DEPLOY / "docker" / "compose.yml").read_text())
     pod = yaml.safe_load((DEPLOY / "kubernetes" / "sidecar.yml").read_text())

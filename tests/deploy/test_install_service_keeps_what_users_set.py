@@ -163,6 +163,7 @@ def test_a_replaced_unit_is_kept_once(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_uninstall_removes_the_unit_and_its_link(tmp_path):
     assert uninstall({}, home=tmp_path)[0].endswith(": not installed")
     install("[Service]\n", {}, home=tmp_path)

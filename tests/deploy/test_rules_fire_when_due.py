@@ -34,6 +34,8 @@ def test_promtool_reports_no_problem():
 
 
 @pytest.mark.long
+@pytest.mark.long
+@pytest.mark.long
 def test_alerts_fire_and_records_are_right():
     code, said = promtool("test", "rules", *RULE_TESTS)
     assert code == 0, said
@@ -64,6 +66,7 @@ def test_an_alert_has_a_summary_and_a_runbook(alert):
     assert board in {f"http://127.0.0.1:3000/d/{each['uid']}" for each in BOARDS}
 
 
+@pytest.mark.slow
 def test_no_runbook_is_about_nothing():
     text = (ROOT / "deploy" / "runbooks.md").read_text()
     assert set(re.findall(r"^## (\w+)$", text, re.MULTILINE)) == set(alerts())

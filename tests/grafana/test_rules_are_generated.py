@@ -18,6 +18,7 @@ def test_a_file_is_as_generated(path, golden):
     golden(ROOT / path, FILES[path])
 
 
+@pytest.mark.slow
 def test_every_value_is_used():
     text = rules.SOURCE.read_text()
     assert all(f"${{{name}}}" in text for name in rules.values_of())
@@ -32,6 +33,8 @@ def test_kubernetes_has_the_rules_of_prometheus():
 
 
 @pytest.mark.long
+@pytest.mark.long
+@pytest.mark.long
 def test_grafana_has_the_alerts_of_prometheus():
     groups = yaml.safe_load(FILES[rules.GRAFANA])["groups"]
     found = {rule["title"]: rule for group in groups for rule in group["rules"]}
@@ -44,6 +47,8 @@ def test_grafana_has_the_alerts_of_prometheus():
         assert "$value " not in str(rule["annotations"])
 
 
+@pytest.mark.long
+@pytest.mark.long
 @pytest.mark.long
 def test_the_mixin_has_the_rules_of_prometheus():
     jsonnet = pytest.importorskip("_jsonnet", reason="the package jsonnet is not installed")
@@ -69,6 +74,8 @@ def generate(*arguments):
 
 
 @pytest.mark.long
+@pytest.mark.long
+@pytest.mark.long
 @pytest.mark.integration
 def test_values_can_be_set_without_a_change_of_the_source(tmp_path):
     changes = {
@@ -91,6 +98,8 @@ def test_values_can_be_set_without_a_change_of_the_source(tmp_path):
     assert "dashboard_url: https://grafana.example.org/d/agtop-cost?var-instance=" in text
 
 
+@pytest.mark.long
+@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.integration
 def test_an_unknown_value_is_a_mistake(tmp_path):

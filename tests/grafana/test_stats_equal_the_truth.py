@@ -150,6 +150,8 @@ STATS = [
 
 
 @pytest.mark.long
+@pytest.mark.long
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("uid", "panel"), STATS, ids=lambda x: x if isinstance(x, str) else x["title"]
 )

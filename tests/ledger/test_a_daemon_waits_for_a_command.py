@@ -34,6 +34,7 @@ def test_a_daemon_does_not_wait_for_ever(tmp_path, monkeypatch):
     command.close()
 
 
+@pytest.mark.slow
 def test_a_daemon_does_not_wait_for_a_daemon(tmp_path, monkeypatch):
     steps = []
     monkeypatch.setattr(lock, "sleep", steps.append)
@@ -44,6 +45,7 @@ def test_a_daemon_does_not_wait_for_a_daemon(tmp_path, monkeypatch):
     daemon.close()
 
 
+@pytest.mark.slow
 def test_a_command_waits_for_nobody(tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "sleep", lambda _: pytest.fail("it waits"))
     assert not is_locked(tmp_path)

@@ -44,6 +44,7 @@ def test_a_growing_response_is_billed_once():
     assert billed(ledger) == (70, 50, 50)
 
 
+@pytest.mark.slow
 def test_nothing_is_billed_that_a_plan_covers(tmp_path):
     ledger = Ledger(tmp_path, covered=[AGENT])
     record(ledger, response("a", reported_cost=50), price=price)

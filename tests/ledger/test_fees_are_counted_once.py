@@ -1,5 +1,6 @@
 """Web searches are counted once, kept over restarts, and published as a cost type of their own."""
 
+import pytest
 from driving import project
 from events import NOON, batch, record, response
 
@@ -35,6 +36,7 @@ def test_a_figure_that_every_line_repeats(tmp_path):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_a_search_is_no_request_and_has_a_fee(tmp_path):
     ledger = Ledger(tmp_path)
     record(ledger, response("k"), search("1"), search("2"), search("1"), price=price)

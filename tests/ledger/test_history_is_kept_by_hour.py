@@ -58,6 +58,7 @@ def test_the_hours_of_a_session_are_what_it_used(tmp_path_factory, history, brea
     }
 
 
+@pytest.mark.slow
 def test_usage_is_in_the_hour_of_its_response(tmp_path):
     ledger = Ledger(tmp_path)
     ledger.record(

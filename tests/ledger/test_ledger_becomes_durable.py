@@ -88,6 +88,7 @@ def test_a_read_only_disk(small_disk):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_a_full_disk(small_disk):
     directory, _ = small_disk
     state = directory / "state"
@@ -106,6 +107,7 @@ def test_a_full_disk(small_disk):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_a_directory_that_can_be_created_later(tmp_path):
     obstacle = tmp_path / "obstacle"
     obstacle.touch()
@@ -123,6 +125,7 @@ def test_a_directory_that_can_be_created_later(tmp_path):
     assert requests(state) == 10
 
 
+@pytest.mark.slow
 def test_history_that_appears_later(tmp_path):
     """The directory is on a network mount that is mounted after the start of the daemon."""
     state, away = tmp_path / "state", tmp_path / "away"
@@ -160,6 +163,7 @@ def test_history_that_appears_later(tmp_path):
     assert requests(state) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("removed", ["directory", "file", "all but the lock", "replaced"])
 def test_it_is_removed_while_it_runs(tmp_path, removed):
     state = tmp_path / "state"

@@ -1,5 +1,6 @@
 """An event belongs to the session that made it. Totals published for another session stay."""
 
+import pytest
 from driving import price, project
 from events import batch, record, response
 
@@ -60,6 +61,7 @@ def test_nothing_was_published_between_two_batches_of_one_refresh():
     assert ledger.sessions["claude", "fork"].floor_tokens == TokenCounts()
 
 
+@pytest.mark.slow
 def test_floors_outlive_a_restart(tmp_path):
     ledger = Ledger(tmp_path)
     record(ledger, response("k", "fork", input=10, output=5, copied=True))

@@ -51,6 +51,7 @@ def files(directory):
     return {path.name: path.read_bytes() for path in paths}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("running", [True, False], ids=["daemon runs", "daemon stopped"])
 def test_looking_changes_nothing(tmp_path, running):
     writer = Ledger(tmp_path)

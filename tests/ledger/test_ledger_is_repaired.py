@@ -120,6 +120,8 @@ def assert_recovers(directory, figures):
 
 
 @pytest.mark.long
+@pytest.mark.long
+@pytest.mark.long
 def test_noise_in_any_page(intact, tmp_path):
     data, figures = intact
     randomness = random.Random(11)
@@ -268,6 +270,7 @@ def test_a_large_file_that_was_not_closed_is_checked(large, intact):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_a_file_that_grew_is_restored_after_it_was_read_on(intact, tmp_path):
     (tmp_path / "ledger.db").write_bytes(intact[0])
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:

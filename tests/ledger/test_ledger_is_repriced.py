@@ -1,5 +1,6 @@
 """Sessions have the prices that are known today. Counters never decrease."""
 
+import pytest
 from events import AGENT, record, response
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,6 +136,7 @@ def test_a_published_cost_of_a_session_never_falls():
     assert state.usage.cost.max(state.floor_cost).total == 70
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([None, 0, 1, 5, 9]), min_size=1, max_size=6))
 def test_sessions_are_the_counters_and_the_corrections(rates):
     ledger = Ledger()

@@ -92,6 +92,7 @@ def test_all_figures_are_kept(state, read_only):
     assert [path.name for path in state.glob("*.damaged*")] == []
 
 
+@pytest.mark.slow
 def test_usage_without_an_account_is_that_of_the_default_account(state):
     """Versions before schema version 4 did not count by account."""
     ledger = Ledger(state)
@@ -122,6 +123,7 @@ def test_nothing_is_counted_again(state, tmp_path):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_a_damaged_page_of_an_older_version(tmp_path):
     data = (LEDGERS / "version-1.db").read_bytes()
     (tmp_path / "ledger.db").write_bytes(data[: 3 * 4096] + bytes(4096) + data[4 * 4096 :])

@@ -82,6 +82,7 @@ def test_a_fact_has_columns(field):
         assert columns[field.name] == SQL_TYPES[field.type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fact", FACTS)
 def test_a_fact_survives_a_restart(fact, tmp_path):
     known = update(*FACTS, session_id="s-1")

@@ -46,6 +46,7 @@ def test_every_session_of_a_home_is_returned(used):
 
 
 @pytest.mark.long
+@pytest.mark.long
 def test_threads_may_call_it_at_the_same_time(used):
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(scan, [used] * 8))
@@ -112,6 +113,7 @@ def test_variables_of_this_program_are_ignored(used, monkeypatch):
     assert tokens_of(scan(used)) == 2 * TOKENS_OF_A_TURN
 
 
+@pytest.mark.slow
 def test_one_agent_is_read(used):
     assert scan(used, agents=["codex"]).sessions == ()
 
@@ -132,6 +134,7 @@ def test_every_public_name_exists():
         _ = agtop_exporter.nothing
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_importing_the_package_imports_nothing_else():
     code = "import sys, agtop_exporter; print([m for m in sys.modules if 'msgspec' in m])"

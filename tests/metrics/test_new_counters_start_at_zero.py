@@ -72,6 +72,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(first=GROWTH, steps=STEPS)
 def test_increase_is_the_growth_since_the_first_page_of_each_receiver(first, steps):
     real, publication = dict(first), publish_next(page(first), None)
@@ -92,6 +93,7 @@ def test_increase_is_the_growth_since_the_first_page_of_each_receiver(first, ste
             assert increase(seen) == value - first.get(name, 0)
 
 
+@pytest.mark.slow
 @given(
     first=GROWTH,
     steps=st.lists(

@@ -202,6 +202,7 @@ def test_an_incomplete_listing_removes_no_file(tmp_path):
     check(Home(tmp_path, agents=(broken, codex.AGENT)), fault, "scan", down={"claude"})
 
 
+@pytest.mark.slow
 def test_a_listing_that_the_system_breaks_off_forgets_no_file(tmp_path):
     fault = Fault(error=OSError)
     broken = msgspec.structs.replace(claude.AGENT, files=fault.after(claude.AGENT.files))
@@ -254,6 +255,7 @@ def test_an_error_of_the_first_refresh_loses_no_session_of_before(target, tmp_pa
         assert listed(after) == counted(after) == {"claude": CLAUDE, "codex": CODEX}
 
 
+@pytest.mark.slow
 def test_an_unreadable_account_is_read_again(tmp_path):
     fault = Fault()
     plan = fault.around(lambda _home, _environment: "pro")
@@ -270,6 +272,7 @@ def test_an_unreadable_account_is_read_again(tmp_path):
     assert {s.subscription for s in after.sessions if s.agent == "claude"} == {"pro"}
 
 
+@pytest.mark.slow
 def test_a_price_that_cannot_be_looked_up_is_looked_up_later(tmp_path, monkeypatch):
     claude_file(tmp_path).write_text(claude_answer(1, 0, model="ours"))
     home = Home(tmp_path)
@@ -323,6 +326,7 @@ def test_a_message_that_grows_is_not_taken_away_without_being_added(tmp_path, mo
     assert listed(after)["claude"] == counted(after)["claude"] == 400
 
 
+@pytest.mark.slow
 def test_a_session_of_one_agent_is_not_counted_as_started_for_another(tmp_path, monkeypatch):
     """A session of a failed batch is counted with the next batch of any agent."""
     home = Home(tmp_path)

@@ -103,6 +103,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.long
+@pytest.mark.long
 @given(steps=STEPS)
 def test_the_published_values_are_the_same(steps):
     whole, lean = Daemon(keep_closed=True), Daemon(keep_closed=False)
@@ -125,6 +126,7 @@ def test_the_published_values_are_the_same(steps):
         assert found.first_started_at == expected.first_started_at
 
 
+@pytest.mark.slow
 def test_a_session_that_returns_is_published_from_its_last_values():
     daemon = Daemon(keep_closed=False)
     daemon.write(0, 700, NOW - 9 * DAY, None)
@@ -155,6 +157,7 @@ SIGHTINGS = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(sightings=st.lists(SIGHTINGS, max_size=12))
 def test_packed_sessions_are_counted_as_others(sightings):
     """Copies and streams change the usage of sessions, packed or not."""

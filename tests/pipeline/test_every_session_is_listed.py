@@ -77,6 +77,7 @@ def test_c09_c11_x05_looked_at_twice_it_is_the_same(tmp_path, files):
     assert again == first
 
 
+@pytest.mark.slow
 def test_r12_what_comes_later_is_added_and_what_grows_replaces_itself(tmp_path):
     look = Look(tmp_path)
     claude(tmp_path, NAMES[0], 1_000)
@@ -116,6 +117,7 @@ def test_a01_what_a_day_adds_is_known_by_agent(tmp_path):
         assert {agent: new[agent] - old.get(agent, 0) for agent in new} == pytest.approx(grown)
 
 
+@pytest.mark.slow
 def test_a02_a_session_that_cost_nothing_is_summed_with_the_others(tmp_path):
     claude(tmp_path, NAMES[0], 1_000)
     claude(tmp_path, NAMES[1], 0)
@@ -126,6 +128,7 @@ def test_a02_a_session_that_cost_nothing_is_summed_with_the_others(tmp_path):
     assert costs == {NAMES[0]: 0.1, NAMES[1]: 0.0}
 
 
+@pytest.mark.slow
 def test_a03_a_session_of_a_year_ago_is_in_the_sums(tmp_path):
     claude(tmp_path, NAMES[0], 1_000, day="2025-03-02")
     claude(tmp_path, NAMES[1], 500)
@@ -135,6 +138,7 @@ def test_a03_a_session_of_a_year_ago_is_in_the_sums(tmp_path):
     assert by_agent(look.samples(), "agtop_tokens_total") == {"claude": 1_500}
 
 
+@pytest.mark.slow
 def test_s13_a_model_without_a_price_is_named_with_its_agent(tmp_path):
     claude(tmp_path, NAMES[0], 1_000, model="a-model-of-tomorrow")
     look = Look(tmp_path)

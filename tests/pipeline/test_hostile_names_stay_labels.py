@@ -35,6 +35,7 @@ def hostile_home(home, name):
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_has_the_known_series_only(tmp_path, name):
     hostile_home(tmp_path, name)

@@ -38,6 +38,7 @@ def test_the_newline_adds_nothing(tmp_path, after, restarts):
     look.close()
 
 
+@pytest.mark.slow
 def test_half_a_record_waits(tmp_path):
     path = claude_file(tmp_path)
     text = claude_answer(1, 1)

@@ -132,6 +132,7 @@ def test_two_homes_of_an_agent_that_are_one(tmp_path, linked):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1)])
 def test_sessions_behind_links_count_once(tmp_path, order):
     """Project folders of Claude Code and months of Codex are linked, as by GNU Stow."""
@@ -166,6 +167,7 @@ def test_the_journal_of_a_linked_database_is_at_its_target(tmp_path):
     writer.close()
 
 
+@pytest.mark.slow
 def test_a_linked_database_in_use_is_read(tmp_path):
     """Its rows are in the journal until the writer ends."""
     path = write_database(tmp_path / "home", OpenCode().user().assistant())

@@ -112,6 +112,7 @@ def test_waiting_sessions_come_first_and_closed_ones_last():
     assert ordered == ["asks too", "asks", "runs", "idle", "never", "closed"]
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.integers(0, 300), st.none() | st.floats(1, 1e9), st.booleans()), max_size=400

@@ -1,5 +1,6 @@
 """Sessions show today's price of what was counted; the daemon reprices in steps."""
 
+import pytest
 from driving import price, project
 from events import batch, response
 
@@ -27,6 +28,7 @@ def test_a_new_ledger_is_not_repriced():
     assert asked == []
 
 
+@pytest.mark.slow
 def test_steps_reprice_each_event_once(tmp_path, monkeypatch):
     monkeypatch.setattr(repricing, "EVENTS_PER_STEP", 3)
     ledger, asked = Ledger(tmp_path), []

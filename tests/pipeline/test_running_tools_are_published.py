@@ -41,5 +41,6 @@ def test_only_at_work(tmp_path, kind, age, expected):
     assert published(tmp_path, signal, age=age) == expected
 
 
+@pytest.mark.slow
 def test_no_tool_is_null(tmp_path):
     assert published(tmp_path, Signal("running"), age=5) == ("running", None)

@@ -32,6 +32,7 @@ DAEMON = """
 
 
 @pytest.mark.long
+@pytest.mark.long
 def test_killed_while_children_read(tmp_path):
     home, state = tmp_path / "home", tmp_path / "state"
     home.mkdir()

@@ -111,6 +111,7 @@ def test_deleted_transcripts_keep_their_user(homes, tmp_path):
     assert by_user(again.samples(EVENING)) == before
 
 
+@pytest.mark.slow
 def test_files_outside_the_homes_have_no_user(homes, tmp_path):
     claude_file(tmp_path / "shared", 3).write_text(claude_turns(3, range(3)))
     variables = {
@@ -120,6 +121,7 @@ def test_files_outside_the_homes_have_no_user(homes, tmp_path):
     assert by_user(samples) == {"ada": TOKENS_OF_A_TURN, "": 3 * TOKENS_OF_A_TURN}
 
 
+@pytest.mark.slow
 @given(owners=st.dictionaries(st.text("ab/", min_size=1), NAMES), path=st.text("ab/"))
 def test_the_innermost_home_counts(owners, path):
     found = Users(owners).owner_of(path)
@@ -145,6 +147,7 @@ def test_owners_are_those_of_the_directories(homes, monkeypatch):
     assert not owners_of(homes[:1])
 
 
+@pytest.mark.slow
 def test_read_only_commands_also_name_users(homes, tmp_path):
     looking = look(homes, state=tmp_path / "state", users=users(homes))
     looking.at(EVENING)

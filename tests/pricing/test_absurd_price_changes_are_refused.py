@@ -52,6 +52,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(json_values, json_values)
 def test_any_table_is_returned(data, earlier):
     data = msgspec.json.encode(data)
@@ -59,6 +60,7 @@ def test_any_table_is_returned(data, earlier):
     assert refused or table == data
 
 
+@pytest.mark.slow
 def test_the_refusal_lasts_and_is_reported(tmp_path):
     entry = litellm_entry()
     expensive = {k: v * 1000 if "cost" in k else v for k, v in entry.items()}

@@ -41,6 +41,7 @@ COUNTS = st.integers(0, 500_000)
 TIMES = st.floats(1.70e9, 1.83e9)
 
 
+@pytest.mark.slow
 @given(
     listed=st.sampled_from(MODELS),
     at=TIMES,

@@ -39,6 +39,7 @@ def response(model, speed, *, at=NOW, provider="", **given):
 
 
 @pytest.mark.long
+@pytest.mark.long
 @settings(max_examples=600)
 @given(
     listed=st.sampled_from(LISTED),
@@ -63,6 +64,7 @@ def test_an_unknown_tier_is_never_billed_at_the_standard_price(listed, tier, at)
         assert cost == msgspec.structs.replace(card, tiers=known).cost(TOKENS)
 
 
+@pytest.mark.long
 @pytest.mark.long
 def test_an_invented_tier_is_unpriced():
     for provider, model in LISTED[::5]:

@@ -69,6 +69,7 @@ def test_first_run_downloads_both(machine):
     assert (refresher.refresh_errors, refresher.last_success) == (0, AT)
 
 
+@pytest.mark.slow
 def test_next_process_reads_the_cache_and_waits_for_its_day(machine):
     machine.start()[1].refresh_due()
     machine.now += TTL_SECONDS - 60
@@ -144,6 +145,7 @@ def test_damaged_cache_is_ignored_counted_and_downloaded_again(machine, name, da
     assert book.card("gpt-98", at=AT) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", [b"", b"[]", b'{"litellm": 3}', b"{", b'{"x": {}}'])
 def test_damaged_state_means_download_again(machine, state):
     machine.start()[1].refresh_due()
@@ -152,6 +154,7 @@ def test_damaged_state_means_download_again(machine, state):
     assert len(machine.fetched) == 4
 
 
+@pytest.mark.slow
 def test_download_made_under_another_package_version_is_not_trusted(machine):
     """A newer package bundles newer prices than an older download has."""
     machine.start()[1].refresh_due()
@@ -217,6 +220,7 @@ def test_thread_refreshes_waits_and_ends(machine):
     assert not any(thread.name == "price-refresh" for thread in threading.enumerate())
 
 
+@pytest.mark.slow
 def test_slow_network_does_not_hold_up_a_caller(machine):
     arrived = threading.Event()
 
@@ -302,6 +306,7 @@ assert book.card("gpt-98", at=1.0)
 
 
 @pytest.mark.long
+@pytest.mark.long
 def test_private_functions_of_genai_prices_are_not_needed():
     """They may be renamed in any release; an `ImportError` would fail every refresh."""
     command = [sys.executable, "-c", WITHOUT_PRIVATE_FUNCTIONS]
@@ -309,6 +314,7 @@ def test_private_functions_of_genai_prices_are_not_needed():
     assert done.returncode == 0, done.stderr.decode()
 
 
+@pytest.mark.slow
 def test_download_that_cannot_be_decoded_falls_back_to_the_bundled_table(machine, monkeypatch):
     """A later genai-prices may have types that do not accept today's table."""
     machine.start()[1].refresh_due()

@@ -73,6 +73,7 @@ def family(figures):
 FIGURES = st.tuples(st.floats(0, 10), st.integers(0, 10**9), st.integers(0, 10**9))
 
 
+@pytest.mark.slow
 @given(st.tuples(*[st.tuples(FIGURES, FIGURES)] * 3))
 def test_the_parts_equal_the_session(figures):
     first = [before for before, _ in figures]
@@ -145,6 +146,7 @@ def test_ports_are_of_the_process_that_listens():
     assert [node.listening_ports for node in tree.processes] == [(), (), (3000,)]
 
 
+@pytest.mark.slow
 def test_the_system_names_the_ports():
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         ports = ProcessReader().listening_ports(psutil.Process().pid)

@@ -35,6 +35,7 @@ def read(proc):
     return sample(proc).processes.values()
 
 
+@pytest.mark.slow
 def test_a_hosts_agents_are_read(proc):
     folder = add_process(proc, 42, "claude", argv=("claude", "-r", U1), io=IO)
     open_file(folder, 0, "/dev/null")
@@ -59,6 +60,7 @@ def test_a_hosts_agents_are_read(proc):
     assert table.skipped == {}
 
 
+@pytest.mark.slow
 def test_agents_in_containers_are_marked(proc, tmp_path):
     container = {"pid_ns": "4026532999", "inner_pid": 7}
     add_process(proc, 42, "claude", argv=("claude",), io=IO, **container)

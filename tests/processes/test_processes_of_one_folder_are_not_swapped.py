@@ -165,6 +165,7 @@ def test_a_record_from_before_the_last_look_proves_nothing(two):
     assert two.pair() == {OC1: (two.first, "medium"), OC2: (two.second, "medium")}
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.sampled_from([0, 1]), st.booleans(), st.booleans()), min_size=1, max_size=8

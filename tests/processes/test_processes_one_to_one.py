@@ -189,6 +189,7 @@ def test_the_outcome_does_not_depend_on_the_order():
 cost = st.one_of(st.none(), st.integers(0, 9))
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 4).flatmap(
         lambda width: st.lists(st.lists(cost, min_size=width, max_size=width), max_size=4)

@@ -74,6 +74,7 @@ def test_retry_after_of_a_busy_receiver_is_obeyed(status, set_variables):
         assert len(running.accepted) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_receiver_that_asks_for_long_is_left_alone(status, set_variables):
     with receiver() as running:
@@ -187,6 +188,7 @@ def test_grpc_delivers_the_same(set_variables):
         assert running.metadata["authorization"] == SECRET
 
 
+@pytest.mark.slow
 def test_grpc_failures_are_logged_with_their_code(set_variables, monkeypatch):
     logger = logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter")
     monkeypatch.setattr(logger, "filters", [])  # it drops a message like the last for 20 s

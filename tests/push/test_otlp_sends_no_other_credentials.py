@@ -68,6 +68,7 @@ def netrc(request, environment, tmp_path):
     return environment
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_password_of_netrc_does_not_replace_the_token(host, netrc):
     with receiver() as running:
@@ -79,6 +80,7 @@ def test_a_password_of_netrc_does_not_replace_the_token(host, netrc):
         assert [headers["authorization"] for headers in running.headers] == ["Bearer x"]
 
 
+@pytest.mark.slow
 def test_a_password_of_netrc_is_not_sent_where_nothing_is_configured(netrc):
     with receiver() as running:
         running.answers.extend([(503, {"Retry-After": "0"}), (401, {})])
@@ -140,6 +142,7 @@ def proxies(address):
     return dict.fromkeys(names, address)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST"])
 def test_a_receiver_on_this_machine_is_reached_directly(host, environment):
     with receiver() as running, proxy() as (address, seen):
@@ -186,6 +189,7 @@ def test_no_proxy_is_obeyed(environment):
         assert seen == []
 
 
+@pytest.mark.slow
 def test_grpc_reaches_a_receiver_on_this_machine_directly(environment):
     with GrpcReceiver() as running, proxy() as (address, seen):
         variables = environment(

@@ -31,6 +31,7 @@ def read(path, **options):
     return found, problem
 
 
+@pytest.mark.slow
 @given(
     text=st.lists(st.binary(max_size=40).map(lambda each: each.replace(b"\n", b"")), max_size=20),
     cuts=st.lists(st.integers(0, 400), max_size=4),
@@ -96,6 +97,7 @@ def test_gigabytes_in_a_small_file_are_not_unpacked(tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.long
 @pytest.mark.parametrize("line", [b"x\n", b"{\n", b"{}\n", b'{x}"\n', b" \n", b'{"a":[]}x\n'])
 def test_millions_of_tiny_lines_are_not_read(tmp_path, line):
     """The time that one small file takes is that of one batch, and what is left out is counted."""
@@ -107,6 +109,7 @@ def test_millions_of_tiny_lines_are_not_read(tmp_path, line):
     assert "too_large" in [error.reason for error in batch.errors]
 
 
+@pytest.mark.slow
 def test_many_records_of_usual_length_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr(lines, "BATCH_LINES", 100)
     line = b'{"text":"%s"}' % (b"x" * compressed.LINE_BYTES)
@@ -157,6 +160,7 @@ def test_a_python_without_zstd_is_reported(tmp_path, monkeypatch):
         sources.open_source(str(path))
 
 
+@pytest.mark.slow
 def test_damage_is_counted_once(tmp_path):
     path = tmp_path / "rollout-x.jsonl.zst"
     path.write_bytes(zstd.compress(b"{}\n" * 50_000)[:-3])

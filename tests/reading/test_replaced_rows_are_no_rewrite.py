@@ -81,6 +81,7 @@ def test_a_row_id_that_is_given_again_is_one(table):
     assert table.reset == "rewritten"
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=60))
 def test_anchors_are_few_and_reach_far(steps):
     """After any deletion, at most the same number of rows is read without need."""

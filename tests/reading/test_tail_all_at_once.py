@@ -86,6 +86,7 @@ def grown(path, each):
     return found, dict(counts), cursor
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", [one_by_one, in_blocks])
 @pytest.mark.parametrize("other", [b"", *OTHERS.values()], ids=["none", *OTHERS])
 def test_the_same_as_byte_by_byte(tmp_path, other, each):

@@ -103,6 +103,7 @@ def test_blank_lines_are_passed_over(tmp_path):
     assert (lines, cursor.offset) == ([b"one", b"two"], path.stat().st_size)
 
 
+@pytest.mark.slow
 @given(
     lines=st.lists(st.binary(min_size=1, max_size=40).filter(lambda line: b"\n" not in line)),
     cuts=st.lists(st.integers(0, 10_000), max_size=12),
@@ -120,6 +121,7 @@ def test_any_growth(tmp_path, lines, cuts):
     assert found == [text for line in lines if (text := line.rstrip(b" \t\r"))]
 
 
+@pytest.mark.slow
 @given(sizes=st.lists(st.sampled_from([1, 100, 131_071, 131_072, 262_143, 262_144, 600_000])))
 def test_lines_about_the_size_of_a_block(tmp_path, sizes):
     path = tmp_path / "a.jsonl"

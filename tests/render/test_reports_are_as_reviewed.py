@@ -87,6 +87,7 @@ def pages(render):
     return "\n".join(f"== {name}\n{render(one)}" for name, one in TERMINALS.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "made"),
     [
@@ -102,6 +103,7 @@ def test_reports(golden, name, made):
     compare_json(golden, name, json_reports.render(made), json_reports.schema(made.by))
 
 
+@pytest.mark.slow
 def test_blocks(golden):
     made = BlocksReport(blocks_of(USAGE, LIMITS, NOW), NOW)
     golden(
@@ -111,6 +113,7 @@ def test_blocks(golden):
     compare_json(golden, "blocks", json_blocks.render(made), json_blocks.schema())
 
 
+@pytest.mark.slow
 def test_today(golden):
     made = Today(sums_of_days(USAGE, CALENDAR, NOW), LIMITS, BUDGETS, NOW)
     view = View("/home/ada", NOW, UTC)

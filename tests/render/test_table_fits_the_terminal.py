@@ -223,6 +223,7 @@ def test_the_footer_is_the_last_to_go(sessions):
         assert page.endswith("q quits\n")
 
 
+@pytest.mark.slow
 def test_a_high_terminal_shows_more_rows_than_a_pipe():
     sessions = [make_session(session_id=f"{n:08}") for n in range(250)]
     for height, count in ((400, 250), (None, 200)):

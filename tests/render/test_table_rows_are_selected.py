@@ -124,6 +124,7 @@ def test_subagents_are_in_the_row_of_their_parent_and_once_in_the_totals():
     )
 
 
+@pytest.mark.slow
 def test_200_rows_are_shown_and_all_on_request():
     sessions = [make_session(session_id=f"{n:08}", last_active=NOW - n) for n in range(203)]
     page = lines(*reversed(sessions))
@@ -135,6 +136,7 @@ def test_200_rows_are_shown_and_all_on_request():
     assert len(everything) == 2 + 203 + 1
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(NAMES, st.none() | NAMES), unique_by=lambda pair: pair[0]))
 def test_every_session_is_below_one_top_level_session(pairs):
     """Damaged records may name a session as its own parent, or two as parents of each other."""

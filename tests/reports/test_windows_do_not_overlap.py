@@ -35,6 +35,7 @@ def spans(blocks):
     return [(block.started_at / HOUR - NINE, block.ends_at / HOUR - NINE) for block in blocks]
 
 
+@pytest.mark.slow
 @given(
     usage=st.lists(
         st.builds(hourly, st.integers(0, 60).map(NINE.__add__), st.sampled_from(["claude", "pi"]))

@@ -71,6 +71,7 @@ def test_a_new_scraper_gets_the_history():
     assert exporter.tokens(FAST) == 500
 
 
+@pytest.mark.slow
 def test_a_scraper_that_paused_for_long_gets_the_value():
     """It has no sample of the last minutes, so `increase()` has nothing to compare with."""
     exporter = Exporter()
@@ -125,6 +126,7 @@ def test_openmetrics_has_the_time_at_which_the_series_was_zero():
     assert "_created" not in exporter.get(CURL)
 
 
+@pytest.mark.long
 @pytest.mark.long
 @given(
     st.lists(

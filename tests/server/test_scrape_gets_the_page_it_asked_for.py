@@ -104,6 +104,7 @@ def test_both_pages_have_the_metrics_of_the_exporter_itself():
         assert "agtop_tokens_total" in samples
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/api/v1/snapshot", "/metrics", "/-/healthy", "/-/ready"])
 def test_only_get_and_head_are_allowed(path):
     assert ask(path, make_pages(), method="HEAD").status_code == 200
@@ -118,6 +119,7 @@ def test_other_paths_are_not_found(path):
     assert ask(path, make_pages()).status_code == 404
 
 
+@pytest.mark.slow
 def test_not_ready_before_the_first_scan_has_ended():
     for pages in (None, make_pages(ready=False)):
         assert ask("/-/ready", pages).status_code == 503

@@ -172,6 +172,7 @@ def test_a_malformed_header_gets_nothing(guarded, header):
     assert ask(guarded, authorization=header).status_code == 401
 
 
+@pytest.mark.slow
 def test_a_password_is_checked_once(monkeypatch):
     """Bcrypt is slow by design; a scrape each second must not pay for it."""
     checks = []
@@ -195,6 +196,7 @@ def test_a_password_is_checked_once(monkeypatch):
     assert asyncio.run(requests())[0] == 401
 
 
+@pytest.mark.long
 @pytest.mark.long
 def test_idle_connections_do_not_keep_a_scraper_out():
     with capture_logs() as logs, running(Protection(), connections_max=3) as port:

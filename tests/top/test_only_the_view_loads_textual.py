@@ -12,6 +12,7 @@ PACKAGE = ROOT / "agtop_exporter"
 IMPORT = re.compile(r"^\s*(?:import|from) textual\b", re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_no_other_package_imports_it():
     importing = {
         path.relative_to(PACKAGE).parts[0]
@@ -25,6 +26,7 @@ PRINT = "import sys, atexit, agtop_exporter.cli.output as o; o.leave = sys.exit;
 MODULES = "print('LOADED', *sorted({'textual', 'agtop_exporter.top'} & set(sys.modules)))"
 
 
+@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.integration
 @pytest.mark.parametrize(
@@ -53,6 +55,7 @@ def test_commands_do_not_load_it(program, words, tmp_path):
     assert done.stdout.splitlines()[-1:] == ["LOADED"], done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("module", ["serve", "table", "json", "once", "plain", "doctor"])
 def test_modules_do_not_load_it(module):

@@ -31,6 +31,7 @@ def rows_of(shown):
     return Rows(frame(snapshot=make_snapshot(*(shown or sessions()))))
 
 
+@pytest.mark.slow
 @given(SESSIONS, st.sampled_from(SORTS), st.booleans())
 def test_sorting_loses_no_row(shown, column, flipped):
     rows = rows_of(shown).top
@@ -69,6 +70,7 @@ def test_sessions_that_run_do_not_change_places(seconds):
     assert rows == ["a", "b"]
 
 
+@pytest.mark.slow
 @given(SESSIONS, st.permutations(range(12)))
 def test_an_earlier_order_is_kept(shown, order):
     rows = rows_of(shown).top

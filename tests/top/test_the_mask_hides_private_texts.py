@@ -22,6 +22,7 @@ def hidden():
     return frame(snapshot=make_snapshot(*shown, rate_limits=limits), usage=usage)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_no_screen_shows_them(size):
     view = make_view(hidden(), size=size)

@@ -97,6 +97,7 @@ def test_groups():
     }
 
 
+@pytest.mark.slow
 @given(USAGE, st.sampled_from(GROUPS), st.sampled_from(RANGES))
 def test_every_grouping_has_the_same_sum(usage, by, range_):
     hours = span_of(range_, NOW, CALENDAR)
