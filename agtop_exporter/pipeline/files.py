@@ -24,7 +24,7 @@ from agtop_exporter.pipeline.same_files import chosen_paths, is_same_file, place
 from agtop_exporter.reading.sources import is_at_end
 
 LOOKS_PER_REFRESH = 750  # takes about 10 ms
-HOT_FILES = 256
+HOT_FILES = 128
 
 
 class Entry(Protocol):

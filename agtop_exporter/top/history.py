@@ -39,6 +39,8 @@ class Ring(msgspec.Struct, frozen=True):
     @property
     def tokens_per_minute(self) -> float | None:
         """The tokens per minute in the last RATE_SECONDS; None if there are not two samples."""
+        if not self.samples:  # of most sessions, because they are closed
+            return None
         first = last = None
         for sample in reversed(self.samples):
             if sample is None:

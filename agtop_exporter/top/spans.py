@@ -84,12 +84,12 @@ def fitted(text: str, width: int, *, align: str = "left", keep_end: bool = False
 
 def width_of(line: Iterable[Span]) -> int:
     """Return the number of terminal cells of a line."""
-    return sum([cells(text) for text, _ in line])
+    return cells(plain(line))
 
 
 def plain(line: Iterable[Span]) -> str:
     """Return the text of a line."""
-    return "".join(text for text, _ in line)
+    return "".join([text for text, _ in line])
 
 
 def clipped(line: Iterable[Span], width: int) -> Line:
@@ -98,12 +98,13 @@ def clipped(line: Iterable[Span], width: int) -> Line:
     if width_of(line) <= width:
         return line
     kept: list[Span] = []
+    space = width
     for text, style in line:
-        space = width - width_of(kept)
         if cells(text) > space - 1:
             kept.append((f"{set_cell_size(text, max(0, space - 1))}{PENDING}", style))
             break
         kept.append((text, style))
+        space -= cells(text)
     return tuple(kept)
 
 

@@ -256,8 +256,6 @@ def test_equal_ids_of_two_sessions_are_two_messages(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_telemetry_never_repeats_a_transcript_in_any_order(tmp_path):
     """However much of each file has been written when it is read, everything is counted once."""
     chat = tmp_path / CHATS / "session-1.jsonl"

@@ -51,8 +51,6 @@ def instants(data):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @every_agent
 def test_byte_by_byte(agent, home):
     for path, data in lines_of(home, agent):
@@ -85,8 +83,6 @@ def whatever_label(series):
     return sums
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @every_agent
 @given(randomness=st.randoms(use_true_random=False))
@@ -123,8 +119,6 @@ def test_files_that_grow_together(agent, home, tmp_path, randomness):
     }
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @every_agent
 def test_rows_that_come_one_by_one(agent, home):

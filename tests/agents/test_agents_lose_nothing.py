@@ -77,8 +77,6 @@ def touch_on(paths):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @every_agent
 @pytest.mark.parametrize("accident", ACCIDENTS, **by_name)
 def test_accidents(agent, home, accident):
@@ -170,8 +168,6 @@ GARBAGE = {
 }
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @every_agent
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)

@@ -24,8 +24,6 @@ HUGE_CHARACTERS = 9 * 1024 * 1024  # longer than a line may be and stay whole
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @every_agent
 def test_damage_costs_only_itself(agent, home, tmp_path):
     paths = paths_of(agent, home)
@@ -51,8 +49,6 @@ def is_whole(path):
     return path.suffix in (".json", ".log")
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @every_agent
 def test_cut_anywhere(agent, home):
@@ -85,8 +81,6 @@ def test_locked_databases_are_read_later(agent, home):
         assert used(ledger) == used(once)
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @every_agent
 def test_a_huge_text_costs_no_figure(agent, home):
@@ -131,8 +125,6 @@ VANISHING = Vanishing()
 sys.addaudithook(VANISHING.look)  # cannot be removed; inactive by default
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @every_agent
 def test_files_that_vanish_while_they_are_read(agent, home, tmp_path):

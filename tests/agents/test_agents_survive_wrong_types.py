@@ -118,8 +118,6 @@ def companions(path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 @given(data=st.data())
 def test_any_field_may_hold_anything(agent, home, tmp_path, data):

@@ -72,8 +72,6 @@ def found(document):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_it_is_scanned_and_priced(program, home):
     sessions = found(json.loads(program("--once", "--json", home=home).stdout))
     assert {name: one["agent"] for name, one in sessions.items()} == {
@@ -87,8 +85,6 @@ def test_it_is_scanned_and_priced(program, home):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_it_is_selected_by_its_alias_and_covered_by_its_plan(program, home):
     chosen = program(
         "--once", "--json", "--agent", "dream-code", "--plan", "dreamer-max", home=home
@@ -100,8 +96,6 @@ def test_it_is_selected_by_its_alias_and_covered_by_its_plan(program, home):
     assert "dreamer" in none.stderr
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_it_is_matched_to_its_processes(program, home, tmp_path):
@@ -126,8 +120,6 @@ def test_it_is_matched_to_its_processes(program, home, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_its_format_drift_is_counted(program, home):
     samples = samples_of(program("--once", home=home).stdout)
     assert total(samples, "agtop_unknown_records_total", agent="dreamer") == 1
@@ -135,8 +127,6 @@ def test_its_format_drift_is_counted(program, home):
     assert total(samples, "agtop_tokens_total", agent="dreamer") == 3030
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_doctor_reports_it(program, home):
     report = program("doctor", home=home)

@@ -153,8 +153,6 @@ def test_the_folder_of_the_window_is_the_project(path, database, uri, directory)
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_a_batch_ends_when_its_values_are_many(path, database, monkeypatch):
     monkeypatch.setitem(Database.__init__.__kwdefaults__, "batch_bytes", 20 * BYTES)
     talk(database, ID, messages=100)

@@ -90,8 +90,6 @@ def test_record_types_of_real_agents_are_known():
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_doctor_and_the_page_tell(tmp_path):
     chats = tmp_path / ".qwen" / "projects" / "p" / "chats"
     chats.mkdir(parents=True)

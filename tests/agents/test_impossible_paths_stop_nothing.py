@@ -117,8 +117,6 @@ def counted(look):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @every_agent
 @pytest.mark.parametrize("path", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_in_any_file_it_costs_nothing_else(agent, home, tmp_path, path):

@@ -88,8 +88,6 @@ def figures(home, agent):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 @every_agent
 def test_links_change_no_figure(agent, way, tmp_path):

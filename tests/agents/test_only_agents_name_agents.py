@@ -116,8 +116,6 @@ def test_other_words_are_no_names(source):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_no_module_outside_agents_names_one():
     found = [
         f"{path}:{line}: {name}"

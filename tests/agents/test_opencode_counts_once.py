@@ -214,8 +214,6 @@ def test_a_lock_costs_nothing(path, database):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_messages_of_no_session_still_count(tmp_path):
     """If OpenCode renames its table of sessions again, most messages still count at once."""
     path = tmp_path / "opencode.db"
@@ -355,8 +353,6 @@ def fields(value, place=()):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @given(data=st.data())
 def test_any_field_may_hold_anything(home, tmp_path, data):
     """Unusable values are counted, and every other record counts as before."""
@@ -386,8 +382,6 @@ def test_any_field_may_hold_anything(home, tmp_path, data):
     ledger.close()
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @given(data=st.data())
 def test_any_column_may_hold_anything(home, tmp_path, data):

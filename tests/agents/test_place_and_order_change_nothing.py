@@ -77,8 +77,6 @@ def sessions(home, order):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize("start", ["/", "checkout"])
 def test_sessions_are_the_same(home, start, order, tmp_path, monkeypatch):

@@ -46,8 +46,6 @@ def values(found):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_increase_over_blocks_and_live_samples_is_the_usage(tmp_path):
     find_program("promtool")
     find_program("prometheus")
@@ -102,8 +100,6 @@ def test_increase_over_blocks_and_live_samples_is_the_usage(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_samples_end_before_the_first_scrape(tmp_path):
     home, state = tmp_path / "home", tmp_path / "state"
     write_usage(home)
@@ -122,8 +118,6 @@ def test_samples_end_before_the_first_scrape(tmp_path):
     assert last_time(out) == earlier.time // 3600 * 3600
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_usage_that_is_found_after_the_first_scrape_is_no_reset(tmp_path):
     home, state = tmp_path / "home", tmp_path / "state"

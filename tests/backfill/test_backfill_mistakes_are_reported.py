@@ -76,8 +76,6 @@ def test_a_mistake_is_one_line(counted, tmp_path, arguments, code, words):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.integration
 def test_a_directory_that_cannot_be_written_is_named(counted, tmp_path):
     closed = tmp_path / "closed"

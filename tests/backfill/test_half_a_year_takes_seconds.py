@@ -17,8 +17,6 @@ CPU_SECONDS = 10
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.integration
 def test_half_a_year_of_three_models_and_projects(tmp_path):
     import resource  # noqa: PLC0415 - Unix has it only

@@ -67,8 +67,6 @@ def test_a_project_is_not_missed_while_nothing_is_found(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_options_select_rows(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     assert "1 session, " in table(tmp_path, "--project", "alpha", "--since", "2026-01-01", "--all")

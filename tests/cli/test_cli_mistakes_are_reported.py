@@ -76,8 +76,6 @@ def test_lists_in_variables_may_have_spaces_and_empty_parts(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_settings_that_may_not_be_read(tmp_path, close):
     folder = tmp_path / ".config"
     folder.mkdir()
@@ -105,8 +103,6 @@ def test_flags_win_over_variables_over_the_file(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_a_closed_pipe_is_not_an_error(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, range(300)))
     program = f"{SCRIPTS}/agtop-exporter --once --json --no-state --no-pricing-refresh | head -c 10"
@@ -119,8 +115,6 @@ def test_a_closed_pipe_is_not_an_error(tmp_path):
     assert done.stderr == b""
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("redirection", "reason"),
@@ -138,8 +132,6 @@ def test_output_that_cannot_be_written_is_reported(words, redirection, reason, t
     ]
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("words", ["agtop json", "agtop-exporter --once --json"])
 def test_a_closed_standard_error_does_not_stop_a_command(words, tmp_path):
@@ -160,8 +152,6 @@ def test_a_delay_that_cannot_be_waited_for(delay, tmp_path):
     assert done.stderr == f"agtop: -d/--delay: {expected}, got '{delay}'\n"
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_plan_names_of_the_reference_program(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
@@ -195,8 +185,6 @@ def test_r01_names_of_agents(typed, agent):
     assert agent in {known.name for known in load_agents()}
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_agtop_accepts_common_spellings(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))

@@ -70,8 +70,6 @@ def test_no_state_writes_nothing(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_beside_a_writer_a_command_only_reads(tmp_path):
     home, state = home_with(tmp_path / "home", sessions=1), tmp_path / "state"
     run("agtop", "list", OFFLINE, "--state-dir", state, home=home)
@@ -94,8 +92,6 @@ def test_a_report_reads_all_files_while_the_ledger_is_empty(tmp_path):
     writer.close()
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_a_directory_that_cannot_be_written_is_only_read(tmp_path):
     home, state = home_with(tmp_path / "home", sessions=1), tmp_path / "state"
@@ -127,8 +123,6 @@ def test_a_full_disk_does_not_stop_a_command(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_kill_9_loses_nothing(tmp_path):
     home, state = home_with(tmp_path / "home", sessions=4, turns=1500), tmp_path / "state"
     command = [SCRIPTS / "agtop", "list", OFFLINE, "--state-dir", state]
@@ -148,8 +142,6 @@ def test_kill_9_loses_nothing(tmp_path):
     assert totals_of(state)["requests", "claude", SONNET] == 4 * 1500
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_the_next_daemon_publishes_new_series_at_zero_first(tmp_path):
     home, state = home_with(tmp_path / "home", sessions=1), tmp_path / "state"

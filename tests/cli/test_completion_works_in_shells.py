@@ -79,8 +79,6 @@ def test_fish(typed, completed, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize(("typed", "completed"), CASES)
 def test_zsh(typed, completed, tmp_path):
     (tmp_path / ".zshrc").write_text(ZSH)

@@ -31,8 +31,6 @@ def test_the_locale_c_has_only_ascii(environment, ascii_only):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("variables", "title", "is_colored"),

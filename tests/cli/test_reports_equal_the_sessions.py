@@ -38,8 +38,6 @@ def output(place, *command, program="agtop", **more):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_there_are_homes(totals):
     assert len(HOMES) > 5
     assert totals["tokens"]["total"] > 0
@@ -60,8 +58,6 @@ def test_reports_equal_the_sessions(place, totals, report, zone, by):
         assert sum(group["tokens"][name] for group in groups) == totals["tokens"][name]
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_reports_equal_the_counters(place):
     samples = samples_of(output(place, "--once", program="agtop-exporter"))

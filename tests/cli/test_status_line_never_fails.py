@@ -54,8 +54,6 @@ def used(found):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_the_line_and_the_limits(home):
     line = statusline(document(home), home=home).stdout.decode()
     assert line.startswith("Opus 4.8 | context 26% | 5h 42% (84% at reset) | weekly 42% (84%")
@@ -73,8 +71,6 @@ def test_the_line_and_the_limits(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_a_running_daemon_finds_them(home):
     with daemon(home, "--no-state") as running:
         running.until_ready()
@@ -84,8 +80,6 @@ def test_a_running_daemon_finds_them(home):
         assert total(found, name, window="5h") == pytest.approx(0.84, abs=0.01)
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("variable", [False, True])
 def test_a_state_directory_of_its_own(home, tmp_path, variable):
@@ -98,8 +92,6 @@ def test_a_state_directory_of_its_own(home, tmp_path, variable):
     assert once(home)["rate_limits"] == []
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff\x00", b" " * 3_000_000, b"{}" * 9])
 def test_malformed_input(data, tmp_path):
@@ -124,8 +116,6 @@ def test_a_next_command_that_reads_nothing(home):
     assert used(once(home)["rate_limits"])["", "5h"] == 0.42
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_limits_that_cannot_be_stored(home, tmp_path):
     (tmp_path / "file").write_text("")

@@ -42,8 +42,6 @@ def summaries(running):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_a_session_that_begins_is_shown(tmp_path):
     with watch(tmp_path, "--no-state") as running:
         assert next(summaries(running)).startswith("No sessions")
@@ -51,8 +49,6 @@ def test_a_session_that_begins_is_shown(tmp_path):
         assert any(line.startswith("1 session,") for line in summaries(running))
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_a_ledger_that_has_grown_is_opened_again(tmp_path):
     """Sessions with deleted transcripts are in the ledger only."""

@@ -39,8 +39,6 @@ def is_restored(terminal):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("key", ["q", "\x03"], ids=["q", "Ctrl-C"])
 def test_a_key_ends_it(home, key):
     with watch(home) as terminal:
@@ -51,8 +49,6 @@ def test_a_key_ends_it(home, key):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_signal_restores_the_terminal(home, name):
     number = signal.Signals[name]
@@ -62,8 +58,6 @@ def test_a_signal_restores_the_terminal(home, name):
         assert (terminal.end(), is_restored(terminal)) == (128 + number, True)
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_a_suspended_program_leaves_the_terminal_to_the_shell(home):
     with watch(home) as terminal:
@@ -81,8 +75,6 @@ def test_a_suspended_program_leaves_the_terminal_to_the_shell(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_the_table_fits_the_terminal_and_follows_its_size(home):
     with watch(home) as terminal:
         for columns, lines in ((80, 24), (200, 50), (80, 12)):
@@ -95,8 +87,6 @@ def test_the_table_fits_the_terminal_and_follows_its_size(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_data_are_shown_as_they_come(tmp_path):
     with watch(tmp_path) as terminal:
         assert any("No sessions were found" in line for line in terminal.frame())
@@ -104,8 +94,6 @@ def test_data_are_shown_as_they_come(tmp_path):
         terminal.frame(lambda lines: any(line.startswith("1 session, ") for line in lines))
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("flags", [("--project", "x"), ("--sort", "x")])
 def test_a_mistake_is_reported_before_the_screen_opens(home, flags):
@@ -116,8 +104,6 @@ def test_a_mistake_is_reported_before_the_screen_opens(home, flags):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_a_dumb_terminal_gets_one_table_after_another(home):
     with watch(home, TERM="dumb") as terminal:
         terminal.until(lambda output: output.count("list price") == 2)
@@ -126,8 +112,6 @@ def test_a_dumb_terminal_gets_one_table_after_another(home):
         assert terminal.end() == 0
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="takes away what Linux has")
 def test_without_posix_there_are_no_keys(home):

@@ -84,8 +84,6 @@ def errors(samples, stage):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("target", PARTS)
 def test_a_part_that_fails_is_seen_everywhere(target, tmp_path):
     stage, down, served = PARTS[target]
@@ -123,8 +121,6 @@ def test_a_part_that_fails_is_seen_everywhere(target, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_a_start_that_fails_goes_on_from_what_was_counted(tmp_path):
     """No error counter decreases between the page before the first result and that result."""
     home, armed, state = tmp_path / "home", tmp_path / "armed", tmp_path / "state"
@@ -149,8 +145,6 @@ def test_a_start_that_fails_goes_on_from_what_was_counted(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("target", ["agtop_exporter.pipeline.pairing:Pairing.pair"])
 def test_doctor_reports_the_errors_of_the_daemon(target, tmp_path):
     home, armed, state = tmp_path / "home", tmp_path / "armed", tmp_path / "state"
@@ -171,8 +165,6 @@ def test_doctor_reports_the_errors_of_the_daemon(target, tmp_path):
         assert run("agtop-exporter", "doctor", *flags, home=home).returncode == 0
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("target", "stage"),
@@ -202,8 +194,6 @@ def test_commands_name_the_part_that_failed(target, stage, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("words", [("doctor",), ("--once",)])
 def test_a_command_without_output_reports_the_reason(words, tmp_path):

@@ -75,8 +75,6 @@ def command(way, *words):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("form", ["logfmt", "json"])
 @pytest.mark.parametrize("way", WAYS)
 def test_the_daemon_goes_on(way, form, tmp_path):
@@ -104,8 +102,6 @@ def test_the_daemon_goes_on(way, form, tmp_path):
             process.kill()
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(

@@ -32,8 +32,6 @@ def stored(state):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_the_daemon_counts_in_memory(newer):
     home, state = newer
     before = stored(state)
@@ -48,8 +46,6 @@ def test_the_daemon_counts_in_memory(newer):
     assert stored(state) == before
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "code"),

@@ -54,8 +54,6 @@ def put_rubbish(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("accident", [rewrite, truncate, delete, rename, delete_all, put_rubbish])
 def test_an_accident_lowers_nothing(accident, home):
     with daemon(home, "--state-dir", home / "state") as running:
@@ -70,8 +68,6 @@ def test_an_accident_lowers_nothing(accident, home):
         assert total(again.until(tokens_are(15)), TOKENS) == 15 * TOKENS_OF_A_TURN
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_kill_at_any_instant_then_restart_equals_the_truth(home):
     chance = random.Random(7)
@@ -97,8 +93,6 @@ def test_kill_at_any_instant_then_restart_equals_the_truth(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_a_streamed_answer_grows_once(home):
     path = claude_file(home, 2)
     with daemon(home, "--no-state") as running:
@@ -110,8 +104,6 @@ def test_a_streamed_answer_grows_once(home):
         running.until(lambda samples: total(samples, TOKENS) == 2000 + 200)
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_a_session_keeps_what_was_published_of_it(home):
     """The original is found later and gets the tokens, but the published counter stays."""
@@ -134,8 +126,6 @@ def test_a_session_keeps_what_was_published_of_it(home):
     assert by_id == {session_id(1): 7 * TOKENS_OF_A_TURN, session_id(2): 0}
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_a_new_series_is_seen_at_zero_first(home):
     with daemon(home, "--no-state") as running:

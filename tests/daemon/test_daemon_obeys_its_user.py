@@ -25,8 +25,6 @@ def test_r05_no_agent_installed_is_a_page(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_it_does_not_wait_for_its_next_scan_before_it_stops(tmp_path):
     for number in (signal.SIGTERM, signal.SIGINT):
         with daemon(tmp_path, "--no-state", interval=10 * PATIENCE_SECONDS) as running:
@@ -35,8 +33,6 @@ def test_it_does_not_wait_for_its_next_scan_before_it_stops(tmp_path):
             assert code == 0
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_it_does_not_finish_a_long_first_scan_before_it_stops(tmp_path):
     """CPU time is measured, because wall time depends on the load of the machine."""
@@ -50,8 +46,6 @@ def test_it_does_not_finish_a_long_first_scan_before_it_stops(tmp_path):
         assert cpu_seconds < 1
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_a_second_daemon_is_refused(tmp_path):
     """It says in one line which process writes the ledger, and the first daemon serves on."""
@@ -81,8 +75,6 @@ def test_a_port_in_use_is_reported(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_settings_are_reloaded(tmp_path):
     config = tmp_path / "config.toml"
     config.write_text('plan = "retail"\n')
@@ -99,8 +91,6 @@ def test_settings_are_reloaded(tmp_path):
         assert ("agtop_agent_enabled", (("agent", "claude"),)) not in samples
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_a_new_price_applies_at_a_reload_and_at_a_start(tmp_path):
     """The ledger keeps the usage that has no price yet."""
@@ -138,8 +128,6 @@ def test_a_damaged_ledger_is_reported(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_the_log_is_json_throughout(tmp_path):
     """This includes messages of other threads, here of a failed download."""
     claude_file(tmp_path).write_text(claude_answer(1, 0, model="ours"))
@@ -152,8 +140,6 @@ def test_the_log_is_json_throughout(tmp_path):
     assert all({"timestamp", "level", "msg"} <= set(entry) for entry in logged)
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_the_ledger_is_private_whether_a_daemon_or_a_command_writes_it(tmp_path):
     state = tmp_path / "state"
@@ -168,8 +154,6 @@ def test_the_ledger_is_private_whether_a_daemon_or_a_command_writes_it(tmp_path)
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_an_unwritable_state_directory_is_reported_and_survived(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, range(5)))

@@ -11,8 +11,6 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_a_missing_proc_is_reported_once(tmp_path):
     with daemon(tmp_path, "--no-state", "--procfs", tmp_path / "no-proc") as running:
         running.until_ready()
@@ -23,8 +21,6 @@ def test_a_missing_proc_is_reported_once(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
 def test_other_signals_are_ignored(tmp_path, number):
     with daemon(tmp_path, "--no-state") as running:
@@ -33,8 +29,6 @@ def test_other_signals_are_ignored(tmp_path, number):
         assert running.end()[0] == 0
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_too_few_file_descriptors_are_one_line(tmp_path):
     done = subprocess.run(

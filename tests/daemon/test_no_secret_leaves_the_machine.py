@@ -39,8 +39,6 @@ def home(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_no_mark_is_in_any_output(home, tmp_path):
     state, cache, textfile = tmp_path / "state", tmp_path / "cache", tmp_path / "agtop.prom"
     flags = ["--home", home, "--state-dir", state, "--cache-dir", cache, "--textfile", textfile]
@@ -74,8 +72,6 @@ def test_no_mark_is_in_any_output(home, tmp_path):
     assert_none([SAID, SECRET], bytes_below(state))
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("redacted", [False, True])
 def test_commands_show_titles_and_paths_to_their_user_only(home, redacted):

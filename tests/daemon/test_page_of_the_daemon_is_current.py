@@ -32,8 +32,6 @@ def wait_for(pattern, running):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_log_has_the_url_and_the_result_of_the_first_scan(home):
     with daemon(home, "--no-state", interval=SECONDS) as running:
         wait_for(rf"msg=listening url=http://127\.0\.0\.1:{running.port}/ version=", running)
@@ -43,8 +41,6 @@ def test_log_has_the_url_and_the_result_of_the_first_scan(home):
     assert sum("first scan done" in line for line in running.log) == 1
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_closed_sessions_are_on_the_page_and_in_the_document(home):
     with daemon(home, "--no-state", interval=SECONDS) as running:
@@ -63,8 +59,6 @@ def test_closed_sessions_are_on_the_page_and_in_the_document(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_page_shows_new_usage_after_the_next_refresh(home):
     with daemon(home, "--no-state") as running:
         running.until_ready()
@@ -78,8 +72,6 @@ def test_page_shows_new_usage_after_the_next_refresh(home):
         assert served["totals"]["tokens"]["total"] == 4 * TOKENS_OF_A_TURN
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_document_on_a_network_address_has_no_paths(home):
     with daemon(home, "--no-state", "--listen-address", "0.0.0.0:0") as running:

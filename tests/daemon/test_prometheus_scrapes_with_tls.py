@@ -36,8 +36,6 @@ def prometheus_config(folder, authority, port):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_prometheus_scrapes_with_tls_and_a_password(tmp_path):
     authority = Authority(tmp_path / "ca")
     certificate, key = authority.sign("server", "DNS:localhost", "IP:127.0.0.1")

@@ -50,8 +50,6 @@ def test_the_overview_has_the_same_pseudonyms():
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.integration
 def test_a_restart_keeps_the_pseudonym_and_the_counters(tmp_path):
     home, state = tmp_path / "home", tmp_path / "state"

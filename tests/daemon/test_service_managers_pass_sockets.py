@@ -16,8 +16,6 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_a_request_starts_the_exporter(tmp_path):
     address = f"127.0.0.1:{free_port()}"
     command = [SCRIPTS / "agtop-exporter", "--no-state", "--no-pricing-refresh"]

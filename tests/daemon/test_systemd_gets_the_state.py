@@ -114,8 +114,6 @@ def test_the_watchdog_is_for_one_process(given, seconds):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_a_daemon_from_start_to_end(manager, tmp_path):
     claude_file(tmp_path, 1).write_text(claude_turns(1, range(10)))
     given = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "120000000"}
@@ -134,8 +132,6 @@ def test_a_daemon_from_start_to_end(manager, tmp_path):
         assert manager.silent()
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_the_watchdog_is_pinged_between_refreshes(tmp_path):
     """The refresh interval is longer than the time limit of the watchdog."""

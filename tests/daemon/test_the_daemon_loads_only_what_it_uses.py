@@ -28,8 +28,6 @@ UNUSED = {
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_the_daemon_loads_only_what_it_uses(tmp_path):
     """Python itself logs every import. The daemon scans, and answers all kinds of requests."""
     claude_file(tmp_path).write_text(claude_turns(1, range(3)))

@@ -94,8 +94,6 @@ def test_the_journal_has_its_own_clock(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("arguments", [("--once",), ("--once", "--json")])
 def test_a_damaged_file_is_reported_beside_the_output(arguments, tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [1]) + HALF)

@@ -34,8 +34,6 @@ def test_promtool_reports_no_problem():
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_alerts_fire_and_records_are_right():
     code, said = promtool("test", "rules", *RULE_TESTS)
     assert code == 0, said

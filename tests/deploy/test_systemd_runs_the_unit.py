@@ -44,8 +44,6 @@ def seen(tmp_path_factory):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_the_commands_that_install_service_prints_start_the_service(seen):
     assert "enabled, starts when you log in" in seen["told"]
     assert seen["typed"] == ""

@@ -57,8 +57,6 @@ def test_the_template_is_as_strict_as_the_user_unit():
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_the_command_of_the_template_is_valid(tmp_path):
     (line,) = [one for one in directives(TEMPLATE) if one.startswith("ExecStart=")]
     _program, *flags = line.removeprefix("ExecStart=").replace("%i", "ada").split()

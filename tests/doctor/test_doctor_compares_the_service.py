@@ -46,8 +46,6 @@ def test_a_service_of_this_shell_has_no_differences(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_variables_that_differ_are_problems(tmp_path):
     install(tmp_path, CODEX_HOME="/a", QWEN_HOME="/q")
     environment = {"CODEX_HOME": "/b", "CLAUDE_CONFIG_DIR": "/c"}

@@ -51,8 +51,6 @@ def test_without_agents_there_are_no_problems(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_found_records_are_counted(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, range(3)))
     finding = claude(tmp_path)
@@ -60,8 +58,6 @@ def test_found_records_are_counted(tmp_path):
     assert doctor(tmp_path).returncode == 0
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_skipped_records_and_unpriced_models_need_attention(tmp_path):
     claude_file(tmp_path).write_text(
@@ -88,8 +84,6 @@ def stored(text):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_a_compressed_rollout_has_no_half_record(tmp_path):
     plain = Codex(tmp_path / ".codex/sessions/2026/03/02").turn().count(usage(9), usage(9)).write()
     packed = plain.with_name(f"{plain.name}.zst")
@@ -102,8 +96,6 @@ def test_a_compressed_rollout_has_no_half_record(tmp_path):
     assert (found["files"], found["skipped"], found["not_read"]) == (1, [], [])
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_half_a_record_at_the_end_of_a_quiet_file_needs_attention(tmp_path):
     path = claude_file(tmp_path)
@@ -131,8 +123,6 @@ def test_damaged_lines_are_counted_by_agent(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_unreadable_files_are_reported_and_the_rest_is_counted(tmp_path, close):
     for number, project in enumerate(["-tmp-open", "-tmp-closed", "-tmp-open"], start=1):
         claude_file(tmp_path, number, project).write_text(claude_turns(number, [0]))
@@ -148,8 +138,6 @@ def test_unreadable_files_are_reported_and_the_rest_is_counted(tmp_path, close):
         assert f"  ! cannot read {path}: Permission denied\n" in done.stdout
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_a_closed_folder_of_one_agent_hides_no_other(tmp_path, close):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
@@ -171,8 +159,6 @@ def cache_litellm(home, table):
     (cache / "price-refresh.json").write_text(json.dumps({"litellm": state}))
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_different_prices_of_two_sources_are_reported(tmp_path):
     models = ("claude-sonnet-4-5", "mirror/gpt-99", "claude-sonnet-4-5")
@@ -208,8 +194,6 @@ def test_a_name_from_a_transcript_does_nothing_to_a_terminal(tmp_path):
     )
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_targets_of_links_are_reported(tmp_path):
     path = claude_file(tmp_path)

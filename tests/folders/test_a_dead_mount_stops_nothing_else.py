@@ -82,8 +82,6 @@ def warnings(look):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("call", ["roots", "plan", "files", "read"])
 def test_an_agent_whose_call_does_not_return_is_skipped(tmp_path, gate, guard, call):
     claude_session(tmp_path, 1)
@@ -116,8 +114,6 @@ def test_an_agent_whose_call_does_not_return_is_skipped(tmp_path, gate, guard, c
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_the_results_of_a_slow_read_are_counted_once(tmp_path, gate, guard):
     """Otherwise a file that is always slow would never be counted."""
     first, second = (
@@ -144,8 +140,6 @@ def test_the_results_of_a_slow_read_are_counted_once(tmp_path, gate, guard):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_unreadable_files_do_not_count_as_deleted(tmp_path, gate, guard):
     agent = msgspec.structs.replace(codex.AGENT, files=gate.blocking(codex.AGENT.files))
     chat = codex_chat(tmp_path)
@@ -166,8 +160,6 @@ def test_unreadable_files_do_not_count_as_deleted(tmp_path, gate, guard):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_a_program_that_is_to_stop_counts_no_error(tmp_path, gate):
     agent = msgspec.structs.replace(codex.AGENT, files=gate.blocking(codex.AGENT.files))
     codex_chat(tmp_path).write()
@@ -181,8 +173,6 @@ def test_a_program_that_is_to_stop_counts_no_error(tmp_path, gate):
 # --- what another process finds out -----------------------------------------------------------
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_sessions_in_a_folder_on_a_dead_mount_are_counted(tmp_path, dead):
     claude_session(tmp_path, 0, tmp_path / "alive")
@@ -206,8 +196,6 @@ def test_sessions_in_a_folder_on_a_dead_mount_are_counted(tmp_path, dead):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_a_project_has_one_name_though_its_folder_responds_later(tmp_path, dead):
     """If the project changed, its usage would move from one series to another."""
     (dead.path / "copy/.git").mkdir(parents=True)
@@ -225,8 +213,6 @@ def test_a_project_has_one_name_though_its_folder_responds_later(tmp_path, dead)
     assert samples["agtop_project_tokens_total", "claude", "engine"] == 100
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("folder", [".codex", ".codex/sessions", "home"])
 def test_an_agents_folder_on_a_dead_mount_is_skipped(tmp_path, dead, folder):
@@ -252,8 +238,6 @@ def test_an_agents_folder_on_a_dead_mount_is_skipped(tmp_path, dead, folder):
     look.pipeline.close()
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("linked", ["folder", "file"])
 def test_a_link_to_a_dead_mount_hides_only_what_is_behind_it(tmp_path, dead, linked):
@@ -284,8 +268,6 @@ def test_a_link_to_a_dead_mount_hides_only_what_is_behind_it(tmp_path, dead, lin
     look.pipeline.close()
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_a_home_that_stops_responding_for_a_while_loses_nothing(tmp_path, dead):
     home, other = tmp_path / "home", dead.path / "home"
@@ -332,8 +314,6 @@ def pids(look):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_a_session_has_its_process_whatever_its_folder(tmp_path, dead):
     """If the real path is unknown, the path is compared unchanged."""
     (tmp_path / "real").mkdir()
@@ -362,8 +342,6 @@ def test_the_directory_of_an_older_session_is_resolved_for_an_older_process(tmp_
     assert pids(look) == {"0": 10, "1": 11}
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_a_registry_that_does_not_respond_stops_no_refresh(tmp_path, gate, guard):
     claude_session(tmp_path, 1, tmp_path, day="2027-01-15")

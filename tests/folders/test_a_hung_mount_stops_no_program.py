@@ -90,8 +90,6 @@ def the_warning(log):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_the_daemon_serves_the_others_and_stops(hung, home, flags):
     with daemon(home, *flags, within=hung.within, interval=0.2) as running:
         running.until_ready()
@@ -112,8 +110,6 @@ def test_the_daemon_serves_the_others_and_stops(hung, home, flags):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_the_daemon_stops_in_its_first_look(hung, home, flags):
     with daemon(home, *flags, within=hung.within) as running:
         code, seconds = running.end()
@@ -121,8 +117,6 @@ def test_the_daemon_stops_in_its_first_look(hung, home, flags):
     assert seconds < STOP_SECONDS
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_the_commands_end(hung, home, flags):
     done = run("agtop", "json", *flags, home=home, within=hung.within)
@@ -139,8 +133,6 @@ def test_the_commands_end(hung, home, flags):
     assert f"  ! cannot read {hung.folder}: does not respond\n" in done.stdout
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_an_agents_folders_and_a_home_there_are_skipped(hung, home, flags):
     (home / ".pi").symlink_to(hung.folder / "pi")

@@ -58,8 +58,6 @@ def test_a_path_that_is_none_stops_nothing(tmp_path, folders, path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_many_folders_on_a_dead_mount_cost_one_limit(tmp_path, dead, folders):
     told = []
     folders.on_trouble = told.append
@@ -73,8 +71,6 @@ def test_many_folders_on_a_dead_mount_cost_one_limit(tmp_path, dead, folders):
     assert folders.find(str(alive)).project == "engine"
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_those_that_are_expected_cost_one_limit_too(tmp_path, dead, folders):
     alive = [str(repository(tmp_path / f"alive{number}", f"e{number}")) for number in range(3)]
@@ -90,8 +86,6 @@ def test_those_that_are_expected_cost_one_limit_too(tmp_path, dead, folders):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_expected_folders_have_the_answers_of_any_other(tmp_path, folders):
     cwds = [str(repository(tmp_path / f"r{number}", f"e{number}")) for number in range(300)]
     folders.expect(cwds)
@@ -101,8 +95,6 @@ def test_expected_folders_have_the_answers_of_any_other(tmp_path, folders):
     assert [folders.find(cwd).project for cwd in cwds] == [f"e{n}" for n in range(300)]
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("way", ["symlink", "worktree", "git link"])
 def test_no_link_to_it_is_followed(tmp_path, dead, folders, way):
@@ -122,8 +114,6 @@ def test_no_link_to_it_is_followed(tmp_path, dead, folders, way):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_it_is_looked_at_again_when_it_responds(dead, folders):
     cwd = repository(dead.path / "copy", "engine")
     assert folders.find(str(cwd)).trouble == silence(dead.path)
@@ -132,8 +122,6 @@ def test_it_is_looked_at_again_when_it_responds(dead, folders):
     assert found == (str(cwd), "engine", None)
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_it_is_looked_at_again_when_it_was_unmounted(dead, folders):
     cwd = str(dead.path / "copy")
@@ -144,8 +132,6 @@ def test_it_is_looked_at_again_when_it_was_unmounted(dead, folders):
     assert time.monotonic() - began >= 1
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_a_slow_local_disk_hides_one_folder_only(tmp_path):
     slow = DeadFolder(tmp_path / "slow", kind="ext4")
@@ -158,8 +144,6 @@ def test_a_slow_local_disk_hides_one_folder_only(tmp_path):
     folders.close()
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_a_busy_local_disk_has_more_time(tmp_path):
     """Otherwise a session would change its project on a busy machine."""
@@ -174,8 +158,6 @@ def test_a_busy_local_disk_has_more_time(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_places_that_do_not_respond_have_few_processes(tmp_path):
     slow = DeadFolder(tmp_path / "slow", kind="ext4")
     folders = slow.folders(limits={"project": 0.1, "probe": 0.1, "local": 0.1})
@@ -188,8 +170,6 @@ def test_places_that_do_not_respond_have_few_processes(tmp_path):
     folders.close()
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_another_exporter_sends_no_second_process_there(dead, folders):
     assert folders.find(str(dead.path / "engine")).trouble == silence(dead.path)
@@ -231,8 +211,6 @@ def test_a_child_that_does_not_start_is_no_child():
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_no_descriptor_stays_open(tmp_path, dead):
     before = len(list(Path("/dev/fd").iterdir()))
     folders = dead.folders()
@@ -243,8 +221,6 @@ def test_no_descriptor_stays_open(tmp_path, dead):
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_file_systems_are_checked_for_a_response(tmp_path, dead, folders):
     told = []
@@ -265,8 +241,6 @@ def test_file_systems_are_checked_for_a_response(tmp_path, dead, folders):
         folders.rest()
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_a_file_system_is_checked_again_after_a_call_hangs(dead, folders):
     dead.revive()

@@ -11,8 +11,6 @@ from agtop_exporter.model import Cursor
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("agent", load_agents(), ids=lambda agent: agent.name)
 def test_every_input_of_the_corpus_is_read(agent, tmp_path):
     target = fuzzing.Target(agent, tmp_path)

@@ -117,8 +117,6 @@ def run(tmp_path_factory):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_increase_is_what_was_written(run):
     """The range begins and ends at a sample, so `increase()` does not extrapolate."""
     milliseconds = round((run.end - run.start) * 1000)

@@ -77,7 +77,6 @@ def test_the_stack_mounts_what_exists_where_it_is_read():
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.integration
 @pytest.mark.long
 def test_the_prometheus_of_the_stack_scrapes_the_exporter_and_has_the_rules(tmp_path):

@@ -33,8 +33,6 @@ def test_kubernetes_has_the_rules_of_prometheus():
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_grafana_has_the_alerts_of_prometheus():
     groups = yaml.safe_load(FILES[rules.GRAFANA])["groups"]
     found = {rule["title"]: rule for group in groups for rule in group["rules"]}
@@ -47,8 +45,6 @@ def test_grafana_has_the_alerts_of_prometheus():
         assert "$value " not in str(rule["annotations"])
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 def test_the_mixin_has_the_rules_of_prometheus():
     jsonnet = pytest.importorskip("_jsonnet", reason="the package jsonnet is not installed")
@@ -74,8 +70,6 @@ def generate(*arguments):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.integration
 def test_values_can_be_set_without_a_change_of_the_source(tmp_path):
     changes = {
@@ -98,8 +92,6 @@ def test_values_can_be_set_without_a_change_of_the_source(tmp_path):
     assert "dashboard_url: https://grafana.example.org/d/agtop-cost?var-instance=" in text
 
 
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.integration
 def test_an_unknown_value_is_a_mistake(tmp_path):

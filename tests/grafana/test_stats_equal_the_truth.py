@@ -150,8 +150,6 @@ STATS = [
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("uid", "panel"), STATS, ids=lambda x: x if isinstance(x, str) else x["title"]
 )

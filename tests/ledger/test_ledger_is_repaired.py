@@ -120,8 +120,6 @@ def assert_recovers(directory, figures):
 
 
 @pytest.mark.long
-@pytest.mark.long
-@pytest.mark.long
 def test_noise_in_any_page(intact, tmp_path):
     data, figures = intact
     randomness = random.Random(11)

@@ -63,7 +63,6 @@ def test_no_sum_changes(filled):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_copy_of_what_is_old_adds_nothing(filled):
     directory, ledger, events = filled
     roll_up(ledger, NOW - RETENTION)
@@ -138,7 +137,6 @@ def test_any_history_counts_alike(tmp_path_factory, history):
     rolled.close()
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_the_file_gives_room_back(tmp_path):
     ledger = Ledger(tmp_path)

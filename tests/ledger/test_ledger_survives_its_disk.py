@@ -44,7 +44,6 @@ def test_damaged_twice(written):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_damaged_again_and_again(written):
     """Only the newest damaged files are kept, so that they do not fill the disk."""
     for _ in range(5):

@@ -86,7 +86,6 @@ AGAIN = [response(f"k{number}", f"s{number % 4}", output=50) for number in range
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_commit_is_whole_or_nothing(tmp_path):
     """After a kill at any step of SQLite, a commit is stored completely or not at all."""
     begun, done = tmp_path / "begun", tmp_path / "done"
@@ -125,7 +124,6 @@ def published(state):
         view.close()
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_kill_9(tmp_path):
     home, state = tmp_path / "home", tmp_path / "state"

@@ -46,7 +46,6 @@ def test_every_session_of_a_home_is_returned(used):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_threads_may_call_it_at_the_same_time(used):
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(scan, [used] * 8))

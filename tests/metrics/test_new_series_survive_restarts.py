@@ -11,7 +11,6 @@ NEW = "claude-opus-4-5"
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_model_that_is_new_while_the_daemon_is_stopped(tmp_path):
     claude_file(tmp_path, 1).write_text(claude_turns(1, range(10)))
     state = ("--state-dir", tmp_path / "state")
@@ -30,7 +29,6 @@ def test_a_model_that_is_new_while_the_daemon_is_stopped(tmp_path):
     assert all(first.get(key, value) >= value for key, value in known.items() if key[0] == TOKENS)
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_a_first_run_shows_history_as_it_is(tmp_path):
     claude_file(tmp_path, 1).write_text(claude_turns(1, range(10)))

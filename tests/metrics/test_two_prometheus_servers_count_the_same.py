@@ -18,7 +18,6 @@ def growth(server):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_new_model_is_counted_by_both(tmp_path):
     home = tmp_path / "home"
     claude_file(home, 1).write_text(claude_turns(1, range(3)))

@@ -77,7 +77,6 @@ def ids_of_tests():
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_every_case_is_a_test_or_left_out():
     listed = {f"{group}-{n:02}" for group, last in LAST.items() for n in range(1, last + 1)}
     tested = ids_of_tests()

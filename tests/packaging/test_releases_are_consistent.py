@@ -108,7 +108,6 @@ def test_a_release_that_disagrees_with_its_files_is_refused(tmp_path, tag, chang
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_no_tracked_file_is_missing_from_the_sdist(tmp_path):
     command = [find_program("git"), "-C", str(ROOT), "ls-files", "-z"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -122,7 +121,6 @@ def test_no_tracked_file_is_missing_from_the_sdist(tmp_path):
     assert tracked - packed == set()
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_packages_name_the_commit_that_they_were_built_from(tmp_path, monkeypatch):
     """A wheel that is built from an sdist, without git, has the commit of the sdist."""

@@ -73,7 +73,6 @@ def stable(value):
 
 
 @pytest.mark.long
-@pytest.mark.long
 @on_linux
 @pytest.mark.parametrize("state", [True, False], ids=["ledger", "no ledger"])
 def test_the_figures_are_the_same(home, proc, tmp_path, state):
@@ -93,7 +92,6 @@ def test_the_figures_are_the_same(home, proc, tmp_path, state):
     assert claude["processes"] == 1
 
 
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize(
     "variables",

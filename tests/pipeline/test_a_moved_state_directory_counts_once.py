@@ -70,7 +70,6 @@ def exchange_inodes(state, home):
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("inodes", ["other", "exchanged"])
 @pytest.mark.parametrize("path", ["other", "same"])
 def test_a_moved_state_directory_counts_once(homes, tmp_path, inodes, path):

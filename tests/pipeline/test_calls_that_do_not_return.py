@@ -79,7 +79,6 @@ def test_one_that_returns_late_can_be_called_again(guard, gate, others):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_one_that_gets_on_is_waited_for():
     def long(beat):
         for _ in range(5):
@@ -107,7 +106,6 @@ def test_an_abandoned_call_ends_at_its_next_step(guard, gate, others):
     assert steps == [0]
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_a_program_that_is_to_stop_does_not_wait_for_long(gate):
     guard = Guard(limit_seconds=3600)

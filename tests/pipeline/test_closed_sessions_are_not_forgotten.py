@@ -103,7 +103,6 @@ STEPS = st.lists(
 
 
 @pytest.mark.long
-@pytest.mark.long
 @given(steps=STEPS)
 def test_the_published_values_are_the_same(steps):
     whole, lean = Daemon(keep_closed=True), Daemon(keep_closed=False)

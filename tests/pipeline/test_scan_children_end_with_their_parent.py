@@ -32,7 +32,6 @@ DAEMON = """
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_killed_while_children_read(tmp_path):
     home, state = tmp_path / "home", tmp_path / "state"
     home.mkdir()

@@ -43,13 +43,11 @@ def names(works):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_all_files_in_the_order_of_their_dates(works):
     assert [batch.path for batch in read(works[::-1])] == names(works)
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("after", [0, 1, 20, 39])
 def test_a_child_dies(works, after):
@@ -73,7 +71,6 @@ def remembering_much(item):
     return Work("claude", item.path, cursor, 1, item.mtime_ns)
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_orders_and_answers_that_no_pipe_holds(works, monkeypatch):
     """Parent and child must not wait for each other."""
@@ -105,7 +102,6 @@ def test_a_child_cannot_start(works, monkeypatch, first):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_r13_they_are_few_however_many_processors_there_are(works, monkeypatch):
     monkeypatch.setattr(children.os, "sched_getaffinity", lambda _: set(range(64)))
     most = 0
@@ -114,7 +110,6 @@ def test_r13_they_are_few_however_many_processors_there_are(works, monkeypatch):
     assert 1 <= most <= 4
 
 
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("after", [0, 1, 7, 39])
 def test_it_is_stopped(works, after):
@@ -125,7 +120,6 @@ def test_it_is_stopped(works, after):
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_closing_the_results_ends_the_children(works):
     results = read(works)
@@ -151,7 +145,6 @@ class Stuck:
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("number", [0, 20, 39])
 def test_a_child_does_not_return(works, monkeypatch, number):
     """Its file is reported. Unstarted files and files of other agents are read."""
@@ -168,7 +161,6 @@ def test_a_child_does_not_return(works, monkeypatch, number):
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_no_child_returns(works, monkeypatch):
     Stuck(monkeypatch, *(Path(item.path).name for item in works))

@@ -29,7 +29,6 @@ def test_it_is_small_and_has_prices_only():
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_it_has_no_model_that_the_first_source_prices_completely():
     """If a new version of genai-prices fails here, run `.ci/litellm_snapshot.py` again."""
     genai, surplus = GenaiPrices(), []

@@ -242,7 +242,6 @@ def test_every_boundary_occurs(requests):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_all_sums_equal_the_total(requests, ledger):
     total = sum(sum(cost.values()) for _, cost in requests if cost)
     unpriced = sum(event.tokens.total for event, cost in requests if cost is None)

@@ -22,7 +22,6 @@ assert "httpx" not in sys.modules
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path):
     command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

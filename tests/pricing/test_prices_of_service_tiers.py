@@ -39,7 +39,6 @@ def response(model, speed, *, at=NOW, provider="", **given):
 
 
 @pytest.mark.long
-@pytest.mark.long
 @settings(max_examples=600)
 @given(
     listed=st.sampled_from(LISTED),
@@ -64,7 +63,6 @@ def test_an_unknown_tier_is_never_billed_at_the_standard_price(listed, tier, at)
         assert cost == msgspec.structs.replace(card, tiers=known).cost(TOKENS)
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_an_invented_tier_is_unpriced():
     for provider, model in LISTED[::5]:

@@ -46,7 +46,6 @@ def test_a_maker_in_the_name_does_not_replace_the_seller(model, provider, usd):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_each_seller_that_only_the_second_list_has_keeps_its_prices():
     """About 1,500 prices, compared with the text of the list."""
     text = files("agtop_exporter.pricing").joinpath("litellm.json").read_text("utf-8")

@@ -306,7 +306,6 @@ assert book.card("gpt-98", at=1.0)
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_private_functions_of_genai_prices_are_not_needed():
     """They may be renamed in any release; an `ImportError` would fail every refresh."""
     command = [sys.executable, "-c", WITHOUT_PRIVATE_FUNCTIONS]

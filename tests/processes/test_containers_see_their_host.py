@@ -45,7 +45,6 @@ def processes(samples):
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("way", ["variable", "flag"])
 def test_a_session_on_the_host_is_paired(way, proc, home):
     add_process(proc, 42, "claude", argv=("claude", "-r", U1), start=9_000, io=IO)
@@ -76,7 +75,6 @@ def test_a_session_on_the_host_is_paired(way, proc, home):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_an_agent_without_processes_has_none(proc, home):
     with daemon(home, "--no-state", "--procfs", proc) as running:
         running.until_ready()
@@ -89,7 +87,6 @@ def test_an_agent_without_processes_has_none(proc, home):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_container_without_its_host_claims_nothing(tmp_path, home):
     inside = make_proc(tmp_path / "inside", int(time.time()) - 9, pid_ns="4026532999")
     with daemon(home, "--no-state", "--procfs", inside) as running:
@@ -99,7 +96,6 @@ def test_a_container_without_its_host_claims_nothing(tmp_path, home):
     assert total(samples, "agtop_sessions", agent="claude", state="running") == 1
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_a_proc_that_is_not_there_claims_nothing(tmp_path, home):
     document = once(home, "--procfs", tmp_path / "nowhere")
@@ -124,7 +120,6 @@ def register(home, status, *, pid=7, ticks=TICKS_AT_START * TICK):
     (folder / f"{pid}.json").write_text(json.dumps(entry))
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_processes_of_another_container_are_counted_as_skipped(proc, home):
     """It may use another home, so a directory with the same path is no evidence."""

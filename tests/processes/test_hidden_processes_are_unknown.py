@@ -32,7 +32,6 @@ def owners(prefix):
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("hidepid", [1, 2])
 def test_sessions_are_counted_and_have_no_process(tmp_path, hidepid):
     if os.name != "posix" or os.geteuid() != 0 or not shutil.which("setpriv"):

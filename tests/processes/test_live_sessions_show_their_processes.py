@@ -94,7 +94,6 @@ def lacks(name, **labels):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_prompt_for_permission_is_seen_answered_and_timed(running, tmp_path):
     claude = running.start(running.program("claude"), code=WORK)
     claude_session(tmp_path, U1, "/elsewhere")
@@ -128,7 +127,6 @@ def test_a_prompt_for_permission_is_seen_answered_and_timed(running, tmp_path):
         assert total(samples, "agtop_waiting_seconds_count") == 1
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_seconds_and_bytes_are_the_kernels(running, tmp_path):
     claude = running.start(running.program("claude"), code=WORK)
@@ -176,7 +174,6 @@ def test_the_table_names_processes_without_a_session(running, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_two_in_one_folder(running, tmp_path):
     claude_session(tmp_path, U1, tmp_path)
     one = running.start(running.program("claude"), code=IDLE)
@@ -204,7 +201,6 @@ def test_a_reused_pid_matches_no_session(running, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_two_processes_on_one_session(running, tmp_path):
     claude_session(tmp_path, U1, "/elsewhere")
     for _ in range(2):
@@ -215,7 +211,6 @@ def test_two_processes_on_one_session(running, tmp_path):
     assert total(samples, "agtop_orphan_processes", agent="claude") == 0
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_a_subagent_names_its_parent_and_does_not_repeat_its_process(running, tmp_path):
     claude = running.start(running.program("claude"), code=WORK)
@@ -247,7 +242,6 @@ def test_the_holder_of_a_rollout(running, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_the_usage_of_a_host_belongs_to_no_session(running, tmp_path):
     rollouts = [codex_session(tmp_path, thread) for thread in (U1, U2)]
     host = running.start(running.program("codex"), "-c", HOST, "app-server", *rollouts)
@@ -265,7 +259,6 @@ def test_the_usage_of_a_host_belongs_to_no_session(running, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_chain_of_wrappers_is_one_process_of_its_session(running, tmp_path):
     codex_session(tmp_path, U1)
     outer = running.start_with_npx(find_program("node"), U1)
@@ -274,7 +267,6 @@ def test_a_chain_of_wrappers_is_one_process_of_its_session(running, tmp_path):
     assert document["sessions"][0]["process"]["processes"] == 4
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_gemini_cli_as_it_installs_itself(running, tmp_path):
     node = find_program("node")
@@ -296,7 +288,6 @@ def test_gemini_cli_as_it_installs_itself(running, tmp_path):
     assert document["sessions"][0]["process"]["processes"] == 1
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_totals_survive_a_kill(running, tmp_path):
     claude_session(tmp_path, U1, "/elsewhere")

@@ -93,7 +93,6 @@ class Follower:
 
 
 @pytest.mark.long
-@pytest.mark.long
 @settings(max_examples=150, phases=PHASES)
 @given(
     st.lists(change, min_size=40, max_size=120),
@@ -112,7 +111,6 @@ def test_a_table_is_consistent_whatever_happens_while_it_is_made(changes, pauses
         reader.now += pause
 
 
-@pytest.mark.long
 @pytest.mark.long
 @settings(max_examples=150, phases=PHASES)
 @given(st.lists(change, min_size=20, max_size=60))
@@ -151,7 +149,6 @@ def test_a_system_that_cannot_be_read_changes_nothing():
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_real_stream_of_short_lived_agents(tmp_path):
     seen, follower = set(), Follower()
@@ -166,7 +163,6 @@ def test_a_real_stream_of_short_lived_agents(tmp_path):
     assert len(seen) > 20
 
 
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_commands_and_the_daemon_survive_short_lived_agents(tmp_path):

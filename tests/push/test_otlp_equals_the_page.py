@@ -66,7 +66,6 @@ TEXT = st.text(max_size=40)
 
 
 @pytest.mark.long
-@pytest.mark.long
 @settings(max_examples=40, deadline=None)
 @given(
     labels=st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=5),

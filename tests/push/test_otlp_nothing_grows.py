@@ -84,7 +84,6 @@ def push_many(delivery, begin, count):
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted by /proc")
 @pytest.mark.parametrize("case", CASES)
 def test_failed_pushes_leave_nothing(case, monkeypatch):

@@ -60,7 +60,6 @@ def test_it_pushes_what_the_page_shows(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_new_model_is_pushed_at_zero_first(home):
     with receiver() as backend, pushing(home, backend.endpoint, "--no-state"):
         backend.until(tokens_are(10))
@@ -72,7 +71,6 @@ def test_a_new_model_is_pushed_at_zero_first(home):
         assert values[-1] == TOKENS_OF_A_TURN
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_it_is_the_same_instance_and_start_after_a_restart(home):
     with receiver() as backend:
@@ -91,7 +89,6 @@ def test_it_is_the_same_instance_and_start_after_a_restart(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_new_values_are_pushed_at_the_end(home):
     long = {"OTEL_METRIC_EXPORT_INTERVAL": "3600000"}
     with receiver() as backend, pushing(home, backend.endpoint, "--no-state", **long) as running:
@@ -105,7 +102,6 @@ def test_new_values_are_pushed_at_the_end(home):
         assert value_of(backend.accepted[-1], TOKENS) == 15 * TOKENS_OF_A_TURN
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_grpc_is_pushed_and_ends_as_well(home):
     more = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_METRIC_EXPORT_INTERVAL": "3600000"}
@@ -121,7 +117,6 @@ def test_grpc_is_pushed_and_ends_as_well(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_receiver_that_hangs_delays_neither_pages_nor_the_end(home):
     with receiver() as backend:
         backend.answers.extend([(None, {})] * 10)
@@ -135,7 +130,6 @@ def test_a_receiver_that_hangs_delays_neither_pages_nor_the_end(home):
             assert (code, seconds < 5) == (0, True)
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_a_receiver_that_comes_back_gets_all(home):
     with receiver() as backend:
@@ -152,7 +146,6 @@ def test_a_receiver_that_comes_back_gets_all(home):
             assert log.count("otlp push works again") == 1
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_an_unreachable_receiver_is_logged_once(home):
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -171,7 +164,6 @@ def test_an_unreachable_receiver_is_logged_once(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_deltas_go_on_after_a_restart(home):
     delta = {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta"}
     state = ("--state-dir", home / "state")
@@ -188,7 +180,6 @@ def test_deltas_go_on_after_a_restart(home):
             )
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_variables_alone_push_nothing(home):
     """OTEL_* variables may be set for an agent only."""
@@ -218,7 +209,6 @@ def test_it_can_be_switched_on_otherwise(home, variable):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_variable_that_disables_the_push_is_logged(home):
     off = {"OTEL_SDK_DISABLED": "true"}
     with receiver() as backend:
@@ -229,7 +219,6 @@ def test_a_variable_that_disables_the_push_is_logged(home):
         assert "OTEL_SDK_DISABLED" in "".join(running.log)
 
 
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("module", ["cli", "daemon", "outlets", "server", "textfile"])
 def test_nothing_of_opentelemetry_is_loaded_unless_it_is_used(module, tmp_path):

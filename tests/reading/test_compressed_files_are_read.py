@@ -97,7 +97,6 @@ def test_gigabytes_in_a_small_file_are_not_unpacked(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("line", [b"x\n", b"{\n", b"{}\n", b'{x}"\n', b" \n", b'{"a":[]}x\n'])
 def test_millions_of_tiny_lines_are_not_read(tmp_path, line):
     """The time that one small file takes is that of one batch, and what is left out is counted."""

@@ -104,7 +104,6 @@ def test_deleted_rows_give_their_numbers_to_others(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_an_older_anchor_saves_most_of_the_work(tmp_path):
     with closing(create(tmp_path / "a.db", rows=1000)) as writer:
         _, cursor, watermark, _, _ = read(tmp_path / "a.db")
@@ -166,7 +165,6 @@ def test_empty_is_no_error(tmp_path):
     assert read(tmp_path / "a.db")[3] == ()
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_rows_before_the_damage_are_read(tmp_path):
     with closing(create(tmp_path / "a.db", journal="delete", rows=2000)):

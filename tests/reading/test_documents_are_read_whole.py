@@ -109,7 +109,6 @@ def test_an_incomplete_document_after_a_byte_order_mark_waits(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_large_document_loses_its_long_strings_and_no_figures(tmp_path):
     path = tmp_path / "a.json"
     path.write_text(json.dumps({"text": "x" * 20_000_000, "count": 3}))
@@ -118,7 +117,6 @@ def test_a_large_document_loses_its_long_strings_and_no_figures(tmp_path):
     assert read(path)[::2] == (None, {"too_large": 1})
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_the_memory_for_a_large_document_is_bounded(tmp_path):
     """A session of 100 MB, which the agent writes as one document, needs a fraction of its size."""
@@ -167,7 +165,6 @@ def test_objects_without_a_mark_are_passed_over(tmp_path):
         assert lines.offset == path.stat().st_size
 
 
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("text", ["{\n" * 300_000, "{\n}\n" * 100_000, "x{\n" * 200_000])
 def test_lines_of_braces_take_linear_time(tmp_path, text):

@@ -102,7 +102,6 @@ def figures(ledger):
 
 
 @pytest.mark.long
-@pytest.mark.long
 @every_agent
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_state_that_cannot_be_decoded(agent, home, tmp_path, damage):

@@ -42,7 +42,6 @@ def test_figures_after_the_text(tmp_path, megabytes):
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize(
     "text", [rb"\"", rb"\\", rb"\\\"", rb"\u005c", b'\\"}\\n{', "é🙂".encode()]
 )
@@ -79,7 +78,6 @@ def test_longer_than_memory(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("ended", [True, False])
 @pytest.mark.parametrize("filling", [b"\0", b"x"])
 def test_memory_is_bounded(tmp_path, ended, filling):
@@ -108,7 +106,6 @@ MANY = {
 }
 
 
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("ended", [True, False])
 @pytest.mark.parametrize("part", MANY.values(), ids=MANY)
@@ -139,7 +136,6 @@ HARD = {
 }
 
 
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("part", HARD.values(), ids=HARD)
 def test_damage_without_end_takes_little_time(tmp_path, part):
@@ -175,7 +171,6 @@ def test_the_good_record_of_a_very_long_line_counts(tmp_path, before):
     assert [error.count for error in errors.all()] == [1]
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_very_many_lines_are_read_in_several_batches(tmp_path):
     """The watchdog is pinged between batches."""

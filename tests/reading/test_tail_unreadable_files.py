@@ -48,7 +48,6 @@ def test_no_permission(secret, request):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_folder_without_permission_is_reported_and_hides_no_other(tmp_path, close):
     for number, project in enumerate(["-tmp-open", "-tmp-closed"], start=1):
         claude_file(tmp_path, number, project).write_text(claude_turns(number, [0]))

@@ -76,7 +76,6 @@ def figures(usage):
 
 
 @pytest.mark.long
-@pytest.mark.long
 @settings(max_examples=30, deadline=None)
 @given(
     history=st.lists(st.tuples(events, st.sampled_from(["claude", "codex"])), max_size=6),

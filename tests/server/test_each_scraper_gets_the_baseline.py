@@ -127,7 +127,6 @@ def test_openmetrics_has_the_time_at_which_the_series_was_zero():
 
 
 @pytest.mark.long
-@pytest.mark.long
 @given(
     st.lists(
         st.tuples(st.integers(0, 50), st.lists(st.sampled_from(["fast", "slow", "curl"]))),

@@ -100,7 +100,6 @@ def test_idle_and_half_sent_requests_do_not_hold_up_the_end():
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_scraper_that_does_not_read_does_not_hold_up_the_end():
     with serve(make_app(text=b"#" * 50_000_000), HOST, port=0) as port:
         stuck = socket.create_connection((HOST, port))

@@ -197,7 +197,6 @@ def test_a_password_is_checked_once(monkeypatch):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_idle_connections_do_not_keep_a_scraper_out():
     with capture_logs() as logs, running(Protection(), connections_max=3) as port:
         idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(9)]

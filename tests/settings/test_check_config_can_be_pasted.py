@@ -65,7 +65,6 @@ values = st.fixed_dictionaries(
 
 
 @pytest.mark.long
-@pytest.mark.long
 @settings(max_examples=20)
 @given(values)
 def test_the_output_gives_the_same_settings(flags):

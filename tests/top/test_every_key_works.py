@@ -403,7 +403,6 @@ EMPTY = {"nothing": nothing(NO_AGENTS), "first scan": False, "no process": frame
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("found", EMPTY.values(), ids=EMPTY)
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (40, 8)], ids=str)
 @driven

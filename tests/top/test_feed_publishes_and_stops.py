@@ -80,7 +80,6 @@ def tokens(feed):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_new_records_are_published(tmp_path):
     written = chat(tmp_path)
     with Watched(tmp_path) as watched:
@@ -93,7 +92,6 @@ def test_new_records_are_published(tmp_path):
         assert watched.feed.rows.frame.today.tokens.input == 12
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_usage_of_other_days_is_not_of_today(tmp_path):
     chat(tmp_path, day="2026-03-01")
@@ -150,7 +148,6 @@ def test_the_first_scan_is_stored_once(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_garbage_is_collected_after_the_first_refresh(tmp_path):
     with Watched(tmp_path) as watched:
         watched.until(lambda _feed: len(watched.published) > 1)
@@ -167,7 +164,6 @@ def test_garbage_is_collected_after_a_feed_that_found_nothing(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_rates_need_a_second(tmp_path):
     chat(tmp_path)
     with Watched(tmp_path) as watched:
@@ -181,7 +177,6 @@ def test_rates_need_a_second(tmp_path):
         watched.until(lambda feed: feed.rows.frame.rated)
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_a_failed_refresh_is_reported_and_repeated(tmp_path, monkeypatch):
     chat(tmp_path)
@@ -214,7 +209,6 @@ def test_a_pipeline_that_does_not_open_is_reported(tmp_path, error, shown):
         assert watched.feed.failure == shown
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_a_paused_feed_refreshes_on_request_only(tmp_path):
     chat(tmp_path)

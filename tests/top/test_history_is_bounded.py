@@ -96,7 +96,6 @@ def test_subagents_have_no_ring_of_their_own():
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_memory_is_flat_over_a_day():
     """Ten sessions at a time, each for an hour, refreshed twice a minute."""
     history, view = History(), make_view()

@@ -27,7 +27,6 @@ MODULES = "print('LOADED', *sorted({'textual', 'agtop_exporter.top'} & set(sys.m
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("program", "words"),
@@ -55,7 +54,6 @@ def test_commands_do_not_load_it(program, words, tmp_path):
     assert done.stdout.splitlines()[-1:] == ["LOADED"], done.stderr
 
 
-@pytest.mark.long
 @pytest.mark.long
 @pytest.mark.parametrize("module", ["serve", "table", "json", "once", "plain", "doctor"])
 def test_modules_do_not_load_it(module):

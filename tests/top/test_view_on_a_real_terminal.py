@@ -123,7 +123,6 @@ TOP = ("top", "--no-pricing-refresh")
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize(
     "keys", [b"q", b"\x03", b"\x11", b"\x1b[21~"], ids=["q", "^C", "^Q", "F10"]
 )
@@ -136,7 +135,6 @@ def test_keys_end_it(home, keys):
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_signals_end_it(home, number):
     with terminal(home, *TOP) as opened:
@@ -147,7 +145,6 @@ def test_signals_end_it(home, number):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_it_ends_when_its_terminal_disappears(home):
     """The terminal sends SIGHUP only to the programs that it controls, which this one is not."""
     with terminal(home, *TOP) as opened:
@@ -157,7 +154,6 @@ def test_it_ends_when_its_terminal_disappears(home):
         opened.master = os.open(os.devnull, os.O_RDONLY)
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_a_crash_is_one_line_and_a_log(home, tmp_path):
     """The traceback is in the log file only."""
@@ -188,7 +184,6 @@ def test_a_crash_is_one_line_and_a_log(home, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_it_is_suspended_and_continued(home):
     with terminal(home, *TOP) as opened:
         opened.until(b"press v")
@@ -207,7 +202,6 @@ def test_it_is_suspended_and_continued(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_it_follows_the_size(home):
     with terminal(home, *TOP) as opened:
         opened.until(b"press v")
@@ -221,7 +215,6 @@ def test_it_follows_the_size(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_plain_agtop_opens_it(home):
     with terminal(home, "--no-pricing-refresh") as opened:
         opened.until(ALTERNATE)
@@ -231,7 +224,6 @@ def test_plain_agtop_opens_it(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_the_exporter_opens_it(home):
     with terminal(home, *TOP, program="agtop-exporter") as opened:
         opened.until(b"press v")
@@ -240,7 +232,6 @@ def test_the_exporter_opens_it(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_plain_agtop_prints_the_table_on_a_dumb_terminal(home):
     with terminal(home, "--no-pricing-refresh", TERM="dumb") as opened:
         assert opened.end() == 0
@@ -248,7 +239,6 @@ def test_plain_agtop_prints_the_table_on_a_dumb_terminal(home):
         assert b"\x1b" not in opened.output
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_top_needs_a_terminal(home):
     with terminal(home, *TOP, TERM="dumb") as opened:
@@ -267,7 +257,6 @@ def test_plain_agtop_prints_the_table_in_a_pipe(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_hidden_columns_are_kept(home):
     for is_hidden in (False, True):
         with terminal(home, *TOP) as opened:
@@ -285,7 +274,6 @@ def test_hidden_columns_are_kept(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_no_mouse(home):
     with terminal(home, *TOP, "--no-mouse") as opened:
         opened.until(b"press v")
@@ -298,7 +286,6 @@ COLORS = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|4[0-7]|38|48|9[0-7]|10[0-7])(?:;
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_no_color(home):
     with terminal(home, *TOP, NO_COLOR="1") as opened:
         opened.until(b"press v")
@@ -309,7 +296,6 @@ def test_no_color(home):
         assert not COLORS.findall(opened.output)
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_16_colors(home):
     with terminal(home, *TOP, TERM="xterm-16color") as opened:
@@ -324,7 +310,6 @@ def test_16_colors(home):
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_ascii(home):
     with terminal(home, *TOP, LANG="C", LC_ALL="C") as opened:
         opened.until(b"press v")
@@ -335,7 +320,6 @@ def test_ascii(home):
         assert opened.output.isascii()
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_no_prompt_is_on_any_screen(home):
     with terminal(home, *TOP, size=(40, 140)) as opened:
@@ -351,7 +335,6 @@ def test_no_prompt_is_on_any_screen(home):
         assert CANARY.encode() not in opened.output
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_a_long_scan_is_read_by_children_and_can_be_left(home):
     """The children of the scan start, although Textual replaces stderr. `q` ends them too."""
