@@ -193,7 +193,7 @@ def _words(  # noqa: PLR0913 - the facts of a column
 
 
 def _activity(row: Row, look: Look) -> Span:
-    rates = row.ring.token_rates()[-ACTIVITY_CELLS * 4 :]
+    rates = row.ring.token_rates(ACTIVITY_CELLS * 4)
     return sparkline(rates, ACTIVITY_CELLS, ascii_only=look.ascii_only), "bar"
 
 

@@ -1,6 +1,7 @@
 """Keeps the last samples of each open session and of all sessions in memory."""
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 import msgspec
 
@@ -62,10 +63,10 @@ class Ring(msgspec.Struct, frozen=True):
         spent = max(0, known[-1].cost - known[0].cost) / PICODOLLARS_PER_USD
         return spent * SECONDS_PER_HOUR / (known[-1].at - known[0].at)
 
-    def token_rates(self) -> list[float | None]:
-        """Return the tokens per minute between each sample and the next."""
-        pairs = zip(self.samples, self.samples[1:], strict=False)
-        return [_tokens_rate(first, second) for first, second in pairs]
+    def token_rates(self, number: int = SAMPLES_MAX) -> list[float | None]:
+        """Return the last tokens per minute between a sample and the next, at most `number`."""
+        samples = self.samples[-number - 1 :]
+        return [_tokens_rate(first, second) for first, second in pairwise(samples)]
 
     def cpu(self) -> list[float | None]:
         """Return the CPU usage of each sample in percent of one core."""

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from operator import itemgetter
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from agtop_exporter.top.columns import BY_TITLE, STATE_RANKS, SortKey
+from agtop_exporter.top.columns import BY_TITLE, STATE_RANKS
 from agtop_exporter.top.history import SessionId
 from agtop_exporter.top.rows import Row, Rows
 
@@ -41,16 +40,11 @@ def sort(rows: Sequence[Row], column: str, *, flipped: bool) -> list[Row]:
     if column == ATTENTION:
         return sorted(rows, key=_urgency, reverse=flipped)
     chosen = BY_TITLE[column]
-    known: list[tuple[float | str, Row]] = []
-    unknown: list[Row] = []
-    for row in rows:
-        value: SortKey = chosen.sort(row)
-        if value is None:
-            unknown.append(row)
-        else:
-            known.append((value, row))
-    known.sort(key=itemgetter(0), reverse=chosen.rises == flipped)
-    return [*(row for _, row in known), *unknown]
+    values: list[Any] = [chosen.sort(row) for row in rows]
+    known = [place for place, value in enumerate(values) if value is not None]
+    known.sort(key=values.__getitem__, reverse=chosen.rises == flipped)
+    unknown = [row for row, value in zip(rows, values, strict=True) if value is None]
+    return [*map(rows.__getitem__, known), *unknown]
 
 
 def _urgency(row: Row) -> int:

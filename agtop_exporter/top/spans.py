@@ -77,6 +77,8 @@ def cut(text: str, width: int, *, left: bool = False, ellipsis: str = PENDING) -
 
 def fitted(text: str, width: int, *, align: str = "left", keep_end: bool = False) -> str:
     """Return the text cut and padded to `width` terminal cells."""
+    if text.isascii() and len(text) <= width:  # most texts, and much faster
+        return text.ljust(width) if align == "left" else text.rjust(width)
     text = cut(text, width, left=keep_end)
     space = " " * (width - cells(text))
     return text + space if align == "left" else space + text
