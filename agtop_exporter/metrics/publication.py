@@ -32,10 +32,10 @@ SeriesKey = tuple[str, Labels]
 NEW_SECONDS = 900.0
 """Time during which a series is new. A receiver with a longer scrape interval gets no baseline."""
 
-DEPARTED_MAX = 20_000
-"""Maximum number of stored values of series that are no longer published.
+DEPARTED_MAX = 5_000
+"""Maximum number of stored values of series that are no longer published. They take 2 to 3 MB.
 
-This is enough for about 2,000 sessions.
+This is enough for about 500 sessions. The values of older sessions are in the ledger; see `starts`.
 """
 
 
