@@ -86,6 +86,7 @@ def assert_same(damaged, once):
     assert sessions(damaged) == sessions(once)
 
 
+@pytest.mark.long
 @every_agent
 @given(data=st.data())
 def test_byte_order_marks_lose_nothing(agent, home, undamaged, data):
@@ -103,6 +104,7 @@ def test_byte_order_marks_lose_nothing(agent, home, undamaged, data):
     assert errors(damaged) == errors(once)
 
 
+@pytest.mark.long
 @every_agent
 @given(data=st.data(), length=st.sampled_from([1, 200, 5_000]))
 def test_nul_bytes_cost_no_record(agent, home, undamaged, data, length):
@@ -121,6 +123,7 @@ def test_nul_bytes_cost_no_record(agent, home, undamaged, data, length):
     assert errors(damaged) == errors(once) + changes
 
 
+@pytest.mark.long
 @every_agent
 @given(data=st.data(), glue=st.sampled_from([b"", b"\0\0\0", b"\n", BOM]))
 def test_torn_records_cost_only_themselves(agent, home, undamaged, data, glue):
@@ -140,6 +143,7 @@ def test_torn_records_cost_only_themselves(agent, home, undamaged, data, glue):
         assert_same(damaged, once)
 
 
+@pytest.mark.long
 @every_agent
 @given(data=st.data())
 def test_records_that_lost_their_newline_count(agent, home, undamaged, data):
@@ -150,6 +154,7 @@ def test_records_that_lost_their_newline_count(agent, home, undamaged, data):
     assert errors(damaged) == errors(once)
 
 
+@pytest.mark.long
 @every_agent
 @given(data=st.data(), between=st.sampled_from([b"", b"\n", b"\0\n", BOM]))
 def test_a_record_that_is_written_twice_counts_once(agent, home, undamaged, data, between):

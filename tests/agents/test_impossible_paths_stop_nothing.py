@@ -244,7 +244,7 @@ def test_a_pipe_in_a_repository_does_not_block(tmp_path):
 # --- what names a data directory ------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @every_agent
 @pytest.mark.parametrize("name", ["~nobody-has-this-name/x", "/" + "a" * 5000, "/tmp/\udcff"])
 def test_a_variable_may_name_anything(agent, home, name):

@@ -43,6 +43,7 @@ def test_there_are_homes(totals):
     assert totals["tokens"]["total"] > 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by", DIMENSIONS)
 @pytest.mark.parametrize(
     ("report", "zone"),

@@ -119,7 +119,7 @@ def test_the_daemon_goes_on_from_its_ledger_and_refuses_a_second_one(tmp_path, v
             assert running.end(signal.SIGINT)[0] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_only_platforms_and_procfs_depend_on_a_system(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
