@@ -5,9 +5,9 @@ from collections.abc import Callable
 from agtop_exporter import __version__
 from agtop_exporter.model import Snapshot
 from agtop_exporter.pipeline import Pipeline
-from agtop_exporter.redaction import Redaction
+from agtop_exporter.redaction import Redaction, without_private
 from agtop_exporter.render import json
-from agtop_exporter.server import Document, render_overview, without_private
+from agtop_exporter.server import Document, render_overview
 
 WATCHED_SECONDS = 60.0  # the page is rendered in advance after a request; a browser asks each 10 s
 

@@ -1,4 +1,6 @@
-"""Replaces the names of projects by pseudonyms, for the setting `redact_projects`.
+"""Removes private data from snapshots, and replaces the names of projects by pseudonyms.
+
+The setting `redact_projects` selects pseudonyms.
 
 A pseudonym such as `project-3f9a2c1d04` depends on the name and on a key. The key is random and is
 stored in the ledger, so that a pseudonym stays the same after a restart. Without the key, the
@@ -10,6 +12,7 @@ import hmac
 import secrets
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from pathlib import PurePath
 
 from msgspec.structs import replace
 
@@ -17,7 +20,6 @@ from agtop_exporter.ledger import Ledger
 from agtop_exporter.ledger.label_values import OTHER
 from agtop_exporter.model import BudgetUse, Series, Session, Snapshot
 from agtop_exporter.pipeline.overview import Overview
-from agtop_exporter.server import without_private
 
 METADATA = "pseudonym_key"  # of the ledger
 KEY_BYTES = 16
@@ -107,3 +109,17 @@ class Redaction:
             return project
         digest = hmac.new(self._key, project.encode("utf-8", "replace"), hashlib.sha256)
         return f"project-{digest.hexdigest()[:DIGITS]}"
+
+
+def without_private(snapshot: Snapshot) -> Snapshot:
+    """Return the snapshot for other machines: its sessions have no titles and no directories.
+
+    The path of a transcript becomes the name of its file.
+    """
+    sessions = tuple(map(_without_private, snapshot.sessions))
+    published = tuple(map(_without_private, snapshot.published))
+    return replace(snapshot, sessions=sessions, published=published)
+
+
+def _without_private(session: Session) -> Session:
+    return replace(session, title=None, cwd=None, data_path=PurePath(session.data_path).name)

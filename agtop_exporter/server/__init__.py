@@ -7,7 +7,6 @@ from agtop_exporter.server.endpoint import Endpoint
 from agtop_exporter.server.guard import allowed_hosts
 from agtop_exporter.server.page import render as render_overview
 from agtop_exporter.server.pages import OwnProcess, Pages, render_pages
-from agtop_exporter.server.privacy import without_private
 from agtop_exporter.server.scrapers import Scrapers
 
 __all__ = [
@@ -21,5 +20,4 @@ __all__ = [
     "render_overview",
     "render_pages",
     "serve",
-    "without_private",
 ]

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from agtop_exporter.metrics import Publication
 from agtop_exporter.model import RateLimit
+from agtop_exporter.redaction import without_private
 from agtop_exporter.render import json as json_page
 from agtop_exporter.server import (
     OwnProcess,
@@ -22,7 +23,6 @@ from agtop_exporter.server import (
     page,
     render_overview,
     render_pages,
-    without_private,
 )
 from agtop_exporter.server.guard import LOGGED_MAX
 
