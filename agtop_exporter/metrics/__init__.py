@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
+from agtop_exporter.caches import drop_if_outdated
 from agtop_exporter.metrics.activity import ACTIVITY
 from agtop_exporter.metrics.aggregates import AGGREGATES
 from agtop_exporter.metrics.budgets import BUDGET_METRICS
@@ -31,6 +32,7 @@ from agtop_exporter.metrics.metric import (
     Metric,
     Number,
     Value,
+    clean_of_page,
     expose,
 )
 from agtop_exporter.metrics.publication import Publication, starts, zero_first
@@ -74,7 +76,9 @@ CATALOGUE: tuple[Metric, ...] = (
 
 def collect(snapshot: Snapshot) -> Exposition:
     """Return the metrics of the catalogue that have samples in `snapshot`, with these samples."""
-    return expose(CATALOGUE, snapshot)
+    page = expose(CATALOGUE, snapshot)
+    drop_if_outdated(clean_of_page, used=sum(len(family.samples) for family in page))
+    return page
 
 
 def publish(

@@ -10,7 +10,6 @@ from typing import Literal
 
 import msgspec
 
-from agtop_exporter.caches import drop_if_outdated
 from agtop_exporter.metrics.limits import Limit
 from agtop_exporter.model import PICODOLLARS_PER_USD, AgentStatus, Series, Session, Snapshot
 
@@ -107,25 +106,27 @@ def expose(metrics: Iterable[Metric], snapshot: Snapshot) -> Exposition:
     Label values are cleaned; see `clean`. If two samples of a metric have the same labels after
     cleaning, the result contains only the first sample.
     """
-    families = [Family(metric, _samples(metric, snapshot)) for metric in metrics]
-    drop_if_outdated(clean, used=sum(len(family.samples) for family in families))
+    families = (Family(metric, _samples(metric, snapshot)) for metric in metrics)
     return tuple(family for family in families if family.samples)
 
 
 def _samples(metric: Metric, snapshot: Snapshot) -> tuple[Sample, ...]:
     samples: dict[Labels, Value] = {}
     for labels, value in metric.collect(snapshot):
-        samples.setdefault(clean(labels), value)
+        samples.setdefault(clean_of_page(labels), value)
     return tuple(samples.items())
 
 
-@cache
 def clean(labels: Labels) -> Labels:
     """Return the label values without lone surrogates and control characters.
 
     Each value is cut to LABEL_BYTES.
     """
     return tuple(map(_clean_value, labels))
+
+
+clean_of_page = cache(clean)
+"""The function `clean` with a cache, which `collect` keeps as small as a page."""
 
 
 def _clean_value(value: str) -> str:
