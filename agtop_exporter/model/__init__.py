@@ -31,6 +31,7 @@ from agtop_exporter.model.hourly import (
 )
 from agtop_exporter.model.processes import ProcessMark, ProcessNode, ProcessTree
 from agtop_exporter.model.session import (
+    AT_WORK,
     PROMPT_RANK,
     STATE_KINDS,
     TITLE_CHARACTERS,
@@ -84,6 +85,7 @@ from agtop_exporter.model.usage import (
 from agtop_exporter.model.users import NO_USERS, USERS_MAX, Users, users_of_homes
 
 __all__ = [
+    "AT_WORK",
     "BUDGETS_MAX",
     "COST_TYPES",
     "END_OF_TIME",

@@ -38,6 +38,10 @@ def one_line(text: str) -> str:
     return folded if len(folded) <= TITLE_CHARACTERS else folded[: TITLE_CHARACTERS - 1] + "…"
 
 
+AT_WORK = frozenset({"running", "waiting"})
+"""Kinds of activity during which a tool can run."""
+
+
 class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The activity of a session, derived from the last records of its transcript.
 
@@ -60,7 +64,7 @@ class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def with_tool(self, name: str) -> "Signal":
         """Return the signal with the name of a tool, if the signal is running or waiting."""
-        if not name or self.kind not in ("running", "waiting"):
+        if not name or self.kind not in AT_WORK:
             return self
         return msgspec.structs.replace(self, tool=one_line(name))
 

@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from agtop_exporter.model import (
+    AT_WORK,
     ProcessMatch,
     Session,
     SessionKey,
@@ -23,7 +24,6 @@ from agtop_exporter.pipeline.trees import SessionTree
 from agtop_exporter.state import resolve
 
 BUSY_PERCENT = 1.0  # of one core; a process below it is waiting
-AT_WORK = frozenset({"running", "waiting"})  # states in which a tool can run
 
 
 @dataclass(frozen=True)
