@@ -112,7 +112,8 @@ def build_databases(home):
     """Turn every script, such as `X.db.sql`, below a directory into the database `X.db`."""
     for script in sorted(Path(home).rglob("*.sql")):
         with closing(sqlite3.connect(script.with_suffix(""))) as database:
-            database.execute("PRAGMA synchronous = OFF")  # nobody needs it after a power failure
+            # Tests do not need to survive a power failure.
+            database.execute("PRAGMA synchronous = OFF")
             database.executescript(script.read_text(encoding="utf-8"))
             database.commit()
         script.unlink()

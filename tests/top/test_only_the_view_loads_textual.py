@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from loaded import assert_not_loaded
 from places import ROOT
-from running import PATIENCE_SECONDS, environment
 
 PACKAGE = ROOT / "agtop_exporter"
 IMPORT = re.compile(r"^\s*(?:import|from) textual\b", re.MULTILINE)
@@ -22,8 +22,7 @@ def test_no_other_package_imports_it():
     assert importing == {"top"}
 
 
-PRINT = "import sys, atexit, agtop_exporter.cli.output as o; o.leave = sys.exit; "
-MODULES = "print('LOADED', *sorted({'textual', 'agtop_exporter.top'} & set(sys.modules)))"
+VIEW = {"textual", "agtop_exporter.top"}
 
 
 @pytest.mark.long
@@ -41,22 +40,12 @@ MODULES = "print('LOADED', *sorted({'textual', 'agtop_exporter.top'} & set(sys.m
     ids=str,
 )
 def test_commands_do_not_load_it(program, words, tmp_path):
-    code = f"{PRINT}atexit.register(lambda: {MODULES}); import agtop_exporter.cli as cli; "
-    code += f"cli.{program}({words})"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment(tmp_path, AGTOP_NO_PRICING_REFRESH="true"),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert done.stdout.splitlines()[-1:] == ["LOADED"], done.stderr
+    assert_not_loaded(VIEW, program, words, home=tmp_path)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("module", ["serve", "table", "json", "once", "plain", "doctor"])
 def test_modules_do_not_load_it(module):
-    code = f"import sys, agtop_exporter.cli.{module}; {MODULES}"
+    code = f"import sys, agtop_exporter.cli.{module}; print('LOADED', *({VIEW} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "LOADED\n"
