@@ -86,10 +86,10 @@ def live_a_turn(home, turn, turns):
     if turn == turns // 3:
         home.compact(1, "shop")
         home.spoil(3, "site")
-        home.register(home.waiting, 2, "busy")
+        home.register(home.waiting.pid, 2, "busy")
     if turn == turns // 2:
         home.answer(1, "shop", model="too-new-to-have-a-price")
-        home.register(home.waiting, 2, "waiting")
+        home.register(home.waiting.pid, 2, "waiting")
 
 
 def remember(home):

@@ -92,7 +92,7 @@ def run(tmp_path_factory):
             seconds_of(lambda turn: live(home, turn), scrape)
             home.answer(1, "shop", model="born-while-running")
             home.compact(1, "shop")
-            home.register(home.waiting, 2, "busy")
+            home.register(home.waiting.pid, 2, "busy")
             home.spoil(3, "site")
             server.until(has_all, missing)
         home.delete(3, "site")  # all of it was counted
@@ -100,7 +100,7 @@ def run(tmp_path_factory):
         home.answer(4, "shop", model="born-while-stopped")
         with daemon(home.home, *flags, interval=0.2, **push):
             seconds_of(lambda turn: live(home, turn + TURNS), scrape)
-            home.register(home.waiting, 2, "waiting")
+            home.register(home.waiting.pid, 2, "waiting")
             home.truncate(2, "engine")
             home.answer(5, "shop", model="born-after-a-restart")
             seconds_of(lambda turn: live(home, turn + 2 * TURNS), scrape)

@@ -129,20 +129,35 @@ class LivingHome:
     def open_claude(self, number, status):
         """Start a process that registers itself and keeps a session open; return it."""
         process = self._running.start(self._running.program("claude"), code=WORK)
-        self.register(process, number, status)
+        self.register(process.pid, number, status)
         return process
 
-    def register(self, process, number, status):
-        """Write the registry entry of a process, as Claude Code does."""
-        folder = self.home / ".claude" / "sessions"
-        folder.mkdir(parents=True, exist_ok=True)
+    def register(self, pid, number, status, *, ticks=None):
+        """Write the registry entry of a process, as Claude Code does.
+
+        `ticks` is the start of a process that does not really run.
+        """
+        self.registry.mkdir(parents=True, exist_ok=True)
         said = {
-            "pid": process.pid,
+            "pid": pid,
             "sessionId": session_id(number),
-            "procStart": stat_fields(process.pid)[19],
+            "procStart": stat_fields(pid)[19] if ticks is None else str(ticks),
             "status": status,
         }
-        (folder / f"{process.pid}.json").write_text(json.dumps(said))
+        (self.registry / f"{pid}.json").write_text(json.dumps(said))
+
+    @property
+    def registry(self):
+        """The folder of the registry."""
+        return self.home / ".claude" / "sessions"
+
+    def fail(self, number, project):
+        """Append the record of a failed request."""
+        content = [{"type": "text", "text": "API Error"}]
+        message = {"role": "assistant", "model": "<synthetic>", "content": content}
+        self.claude(
+            number, project, {"type": "assistant", "isApiErrorMessage": True, "message": message}
+        )
 
     # --- Codex ------------------------------------------------------------------------------
 

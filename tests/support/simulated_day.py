@@ -1,8 +1,9 @@
 """A living home over hours of simulated time, and the page of each minute as Prometheus stores it.
 
-The hours include a midnight, a stop of the exporter while the agents go on, deleted and emptied
-transcripts, and a model, a project and a session that are new. The pages come from the pipeline and
-the publication that the daemon uses.
+The hours include a midnight, a stop of the exporter while the agents go on, half an hour without
+agents, deleted and emptied transcripts, and a model, a project and a session that are new. One
+session waits for its user several times. The pages come from the pipeline and the publication that
+the daemon uses.
 """
 
 from collections import Counter
@@ -12,6 +13,7 @@ from datetime import datetime
 import living_home
 from living_home import LivingHome
 from looking import Look
+from simulated_processes import PROGRAMS, SECRET, Processes
 from stored_pages import StoredPages
 
 from agtop_exporter.agents import load_agents
@@ -25,6 +27,16 @@ STOPPED = (MIDNIGHT - 2_400, MIDNIGHT - 1_200)  # the exporter does not run
 LAST = END - 180  # recorded series are a minute old
 QUIET = (MIDNIGHT + 1_800, MIDNIGHT + 3_600)  # the agents do not run
 SCRAPE_SECONDS = 60
+MINUTE = 60
+WAITING = 2  # the session that waits for its user
+WAITS = (  # (last record before, first record after)
+    (BEGIN + 20 * MINUTE, BEGIN + 30 * MINUTE),
+    (BEGIN + 50 * MINUTE, BEGIN + 52 * MINUTE),
+    (BEGIN + 70 * MINUTE, BEGIN + 95 * MINUTE),
+    (END - 10 * MINUTE, float("inf")),
+)
+UNREADABLE = (BEGIN + 10 * MINUTE, BEGIN + 15 * MINUTE)  # a process of another user runs
+USED_PERCENT = 40.0  # of the rate limit
 DOLLARS = {"input": 3, "output": 15}  # a million tokens, of every model but NO_PRICE
 RATES = (3, 0.3, 3.75, 6, 15)  # the same in the order of TOKEN_TYPES, as the price book derives it
 NO_PRICE = "model-without-a-price"
@@ -35,10 +47,14 @@ LABELS = {"job": "agtop", "instance": "ada:10041"}
 
 
 class Day:
-    """Writes the files and the pages. `done` counts what was written, by name."""
+    """Writes the files and the pages.
+
+    `done` counts what was written, by name. `samples` is the number of samples of the last page.
+    """
 
     def __init__(self, folder):
         self.home, self.folder = LivingHome(folder / "home"), folder
+        self.processes, self.samples = Processes(self.home, BEGIN), 0
         self.done, self.minute, self.stored = Counter(), 0, StoredPages(**LABELS)
         self.marks = {}  # what was done, and the written tokens, at a time
 
@@ -50,7 +66,8 @@ class Day:
         while time <= END:
             living_home.now = lambda time=time: time - 1
             if BEGIN < time < LAST and not QUIET[0] <= time < QUIET[1]:
-                self._live()
+                self._live(time)
+            self._run(time)
             if time == STOPPED[0]:
                 look.close()
                 look = None
@@ -63,7 +80,7 @@ class Day:
                 if time == STOPPED[1]:
                     before, previous = resume(snapshot, **known), None
                 given = publish(snapshot, before, previous=previous).to_one_receiver(before)
-                self.stored.keep(prometheus.text(given.exposition).decode(), time)
+                self.samples = self.stored.keep(prometheus.text(given.exposition).decode(), time)
                 before, previous = given, snapshot
             self.marks[time] = Counter(self.done), Counter(self.home.written)
             time += SCRAPE_SECONDS
@@ -79,7 +96,23 @@ class Day:
             prices=prices,
             state=self.folder / "state.db",
             budgets=budgets,
+            processes=self.processes.tracker(),
         )
+
+    def _run(self, time):
+        """Start and end processes. The agents' processes end while the agents do not run."""
+        runs = not QUIET[0] <= time < QUIET[1]
+        waits = is_waiting(time)
+        for program in PROGRAMS:
+            if not runs:
+                self.processes.end(program)
+            else:
+                status = "waiting" if waits and program.session == WAITING else ""
+                self.processes.run(program, time, status=status)
+        if UNREADABLE[0] <= time < UNREADABLE[1]:
+            self.processes.run(SECRET, time)
+        else:
+            self.processes.end(SECRET)
 
     def _history(self):
         """Write usage from before the first scrape."""
@@ -99,19 +132,25 @@ class Day:
         self.done += Counter(prompts=1, responses=1, calls=len(tools))
         self.done["failed"] += sum(failed for _, failed in tools)
 
-    def _live(self):
-        """Write what happens in a minute."""
+    def _live(self, time):
+        """Write what happens in the minute before `time`."""
         self.minute += 1
         minute, home = self.minute, self.home
         tools = [("Read", False), ("Bash", minute % 4 == 0)]
         self._turn(1, "shop", tools=tools, size=1 + minute % 5)
-        self._turn(2, "engine", model=MODELS[1 + minute % 2], size=2)
+        if not is_waiting(time):
+            self._turn(WAITING, "engine", model=MODELS[1 + minute % 2], size=2)
         if minute % 3 == 0:
-            home.count(11, size=1 + minute % 2)
+            home.count(11, size=1 + minute % 2, used_percent=USED_PERCENT)
             self.done += Counter(prompts=1, responses=1)
         if minute % 50 == 0:
             home.compact(1, "shop")
             self.done["compactions"] += 1
+        if minute == 5:
+            self._turn(3, "site")
+            self.home.fail(3, "site")
+            self._turn(4, "docs", tools=[("Bash", False)])
+            self.done["sessions"] += 2
         if minute in (60, 130, 200):
             self._turn(minute, f"new-{minute}")
             self.done["sessions"] += 1
@@ -121,6 +160,11 @@ class Day:
             home.delete(60, "new-60")
         if minute == 170:
             home.truncate(2, "engine")
+
+
+def is_waiting(time):
+    """Return whether the session WAITING waits for its user at `time`."""
+    return any(begin < time < end for begin, end in WAITS)
 
 
 @contextmanager

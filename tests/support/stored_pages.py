@@ -17,11 +17,19 @@ class StoredPages:
         self._families = {}
 
     def keep(self, page, time):
-        """Keep a page (text) that was scraped at a time in unix seconds, and the series `up`."""
+        """Keep a page (text) that was scraped at a time in unix seconds.
+
+        The series `up` and `scrape_samples_scraped` are kept too, which a scrape adds. Return the
+        number of samples of the page.
+        """
+        count = 0
         for family in text_string_to_metric_families(page):
             for sample in family.samples:
                 self._add((family.name, family.type), sample, time)
-        self._add(("up", "gauge"), Sample("up", {}, 1), time)
+                count += 1
+        for name, value in (("up", 1), ("scrape_samples_scraped", count)):
+            self._add((name, "gauge"), Sample(name, {}, value), time)
+        return count
 
     def _add(self, family, sample, time):
         pairs = {**sample.labels, **self._labels}.items()
