@@ -67,7 +67,7 @@ def snapshot(  # noqa: PLR0913 - the options of a scan, all by name except `home
                 ledger=ledger,
                 prices=PriceBook(),
                 processes=None,
-                in_children=False,
+                children_max=0,
             )
         ) as pipeline,
     ):

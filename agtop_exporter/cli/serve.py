@@ -21,6 +21,7 @@ from agtop_exporter.logs import log_as_daemon
 from agtop_exporter.model import AgtopError
 from agtop_exporter.notify import notifier
 from agtop_exporter.outlets import make_outlets
+from agtop_exporter.pipeline.scan import CHILDREN_MAX
 from agtop_exporter.server import Endpoint
 from agtop_exporter.server.listen import inherited
 
@@ -48,7 +49,13 @@ def run(options: Namespace) -> None:
     directory = None if settings.no_state else state_directory(settings)
     ledger = Ledger(directory, covered=covered_by(settings.plan, load_agents()))
     with contextlib.closing(endpoint), contextlib.closing(ledger):
-        pipeline = make_pipeline(settings, ledger, keep_closed=False)
+        pipeline = make_pipeline(
+            settings,
+            ledger,
+            keep_closed=False,
+            # A processor remains for this process, which answers scrapes during a scan.
+            children_max=min(CHILDREN_MAX, max(1, platforms.cpu_count() - 1)),
+        )
         Daemon(
             settings,
             endpoint=endpoint,

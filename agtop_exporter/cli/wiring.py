@@ -22,6 +22,7 @@ from agtop_exporter.ledger.replacement import FILE_NAME
 from agtop_exporter.logs import log_for_people
 from agtop_exporter.model import Users, users_of_homes
 from agtop_exporter.pipeline import Pipeline
+from agtop_exporter.pipeline.scan import CHILDREN_MAX
 from agtop_exporter.pricing import PriceBook, PriceRefresher
 from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.service.variables import variables_of_agents
@@ -169,10 +170,17 @@ def make_refresher(settings: Settings, pipeline: Pipeline) -> PriceRefresher:
     return refresher
 
 
-def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = True) -> Pipeline:
+def make_pipeline(
+    settings: Settings,
+    ledger: Ledger,
+    *,
+    keep_closed: bool = True,
+    children_max: int = CHILDREN_MAX,
+) -> Pipeline:
     """Return a pipeline over the agents' files in the homes and the processes of this machine.
 
-    If `keep_closed` is true, snapshots of the pipeline also contain closed sessions.
+    If `keep_closed` is true, snapshots of the pipeline also contain closed sessions. If there are
+    many files to read, up to `children_max` child processes read them.
     """
     agents = load_agents()
     responding = [home for home in homes(settings) if not folders().trouble_with(str(home))]
@@ -191,6 +199,7 @@ def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = Tru
         folders=folders(),
         keep_closed=keep_closed,
         limit_folders=limit_folders(settings),
+        children_max=children_max,
         users=owners_of(responding),
     )
 

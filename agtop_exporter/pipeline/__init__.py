@@ -36,6 +36,7 @@ from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.repricing import Repricing
 from agtop_exporter.pipeline.restore import restore_keys
 from agtop_exporter.pipeline.retention import roll_up_when_due
+from agtop_exporter.pipeline.scan import CHILDREN_MAX
 from agtop_exporter.pipeline.scanner import Scanner
 from agtop_exporter.pipeline.sessions import SessionViews
 from agtop_exporter.pipeline.steps import Steps
@@ -67,7 +68,7 @@ class Pipeline:
         guard: Guard | None = None,
         keep_closed: bool = True,
         limit_folders: Sequence[Path] = (),
-        in_children: bool = True,
+        children_max: int = CHILDREN_MAX,
         users: Users = NO_USERS,
     ) -> None:
         """Create the objects that a refresh needs. No transcript is read before the first refresh.
@@ -75,8 +76,8 @@ class Pipeline:
         If `keep_closed` is true, `Snapshot.sessions` has every session, else only open sessions. If
         `processes` is None, no session is matched with a process. If `folders` or `guard` is None,
         a new object is created. `limit_folders` are the directories in which the command
-        `statusline` stores rate limits, see `limit_files`. If `in_children` is true and there are
-        many files to read, child processes read them. `users` has the owners of the homes, if there
+        `statusline` stores rate limits, see `limit_files`. If there are many files to read, up
+        to `children_max` child processes read them. `users` has the owners of the homes, if there
         are several.
         """
         self._keep_closed = keep_closed
@@ -122,7 +123,7 @@ class Pipeline:
             steps=self.steps,
             telemetry=self.telemetry,
             findings=self.findings,
-            in_children=in_children,
+            children_max=children_max,
         )
         self._stored_limits = StoredLimits(
             limit_folders,

@@ -24,15 +24,13 @@ from agtop_exporter.agents import load_agents
 from agtop_exporter.folders import DOES_NOT_RESPOND
 from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
-from agtop_exporter.pipeline.scan import Failure, read_one
+from agtop_exporter.pipeline.scan import CHILDREN_MAX, Failure, effort, read_one
 
 TASK_BYTES = 8 * 1024 * 1024  # approximate size of a task
-FILE_BYTES = 64 * 1024  # opening a file takes as long as reading this many bytes
 ORDER_BYTES = 4000  # an order (an encoded task) of at most this size fits into any pipe
 ANSWER_BYTES = 1024 * 1024  # capacity of an answer pipe, so that a child rarely blocks
 TASKS_AHEAD = 2  # tasks that a child has at a time, so that it does not wait for the next one
 TASKS_OUT = 4  # unfinished and unused tasks per child; limits the memory of results
-MAX_CHILDREN = 4
 CHILD_NICE = 5  # the parent answers scrapes meanwhile, so it has the higher priority
 POLL_SECONDS = 0.1  # longest delay until a request to stop is noticed
 ANSWER_SECONDS = 60.0  # time limit of a task; it takes about one second on a local disk
@@ -112,11 +110,14 @@ def read(
     queue: deque[Work],
     stopping: Callable[[], bool],
     expect: Callable[[Sequence[Batch | Failure]], None] = lambda _results: None,
+    *,
+    children_max: int = CHILDREN_MAX,
 ) -> Iterator[Batch | Failure]:
     """Read the files of `queue` in child processes, and yield the results in the order of `queue`.
 
-    Reading ends when the queue is empty or `stopping` returns True. `expect` is called with the
-    results of a task before these results are yielded, so that the caller can prepare for them.
+    There are at most `children_max` children, and at most one for each processor. Reading ends when
+    the queue is empty or `stopping` returns True. `expect` is called with the results of a task
+    before these results are yielded, so that the caller can prepare for them.
 
     If a child dies or cannot start, reading ends, and the files without a result are put back into
     the queue. If a child needs more than ANSWER_SECONDS for a task, the child is replaced, and a
@@ -125,14 +126,14 @@ def read(
     children: list[Child] = []
     running: deque[_Task] = deque()  # in the order of the queue
     try:
-        count = min(MAX_CHILDREN, platforms.cpu_count())
+        count = min(children_max, platforms.cpu_count())
         children.extend(start_child() for _ in range(count))
-        left = sum(map(_effort, queue))
+        left = sum(map(effort, queue))
         while (queue or running) and not stopping():
             for child in children:
                 while queue and len(child.tasks) < TASKS_AHEAD and len(running) < count * TASKS_OUT:
                     running.append(task := _Task(_next_work(queue, at_most=left // (4 * count))))
-                    left -= sum(map(_effort, task.work))
+                    left -= sum(map(effort, task.work))
                     child.give(task)
             busy = [child.answers for child in children if child.tasks]
             answered = wait(busy, timeout=0 if running[0].answer else POLL_SECONDS)
@@ -211,15 +212,11 @@ def _next_work(queue: deque[Work], *, at_most: int) -> list[Work]:
     same time.
     """
     work = [queue.popleft()]
-    effort = _effort(work[0])
-    while queue and effort < min(at_most, TASK_BYTES):
+    total = effort(work[0])
+    while queue and total < min(at_most, TASK_BYTES):
         work.append(queue.popleft())
-        effort += _effort(work[-1])
+        total += effort(work[-1])
     return work
-
-
-def _effort(item: Work) -> int:
-    return item.size + FILE_BYTES
 
 
 # --- in the child ---------------------------------------------------------------------------

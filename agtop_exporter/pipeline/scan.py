@@ -21,6 +21,8 @@ from agtop_exporter.pipeline.steps import Raised, raised
 from agtop_exporter.reading.files import NotAFileError
 
 PARALLEL_BYTES = 24 * 1024 * 1024  # less is read faster than child processes start
+CHILDREN_MAX = 4
+FILE_BYTES = 64 * 1024  # opening a file takes as long as reading this many bytes
 GUARDED_BYTES = 1024 * 1024  # bytes of several files that one call of the guard reads
 GUARDED_FILES = 32  # files that one call of the guard reads
 
@@ -49,7 +51,7 @@ def read_all(  # noqa: PLR0913 - the callbacks of a scan
     stopping: Callable[[], bool],
     guard: Guard | None = None,
     expect: Expect = lambda _results: None,
-    in_children: bool = True,
+    children_max: int = CHILDREN_MAX,
 ) -> Iterator[Batch | Failure]:
     """Read every file to its end, and yield the results.
 
@@ -60,8 +62,8 @@ def read_all(  # noqa: PLR0913 - the callbacks of a scan
 
     `progress` is called with the number of bytes read so far and the total number of bytes to read.
     `expect` is called with several results shortly before these results are yielded, so that the
-    caller can prepare for them. Reading ends when `stopping` returns True. If `in_children` is
-    false, this process reads all files.
+    caller can prepare for them. Reading ends when `stopping` returns True. Many files are
+    read by up to `children_max` child processes; if it is 0, this process reads all files.
     """
     guard = guard or Guard()
     late = [result for result in _late(guard) if result.agent in agents]
@@ -77,9 +79,10 @@ def read_all(  # noqa: PLR0913 - the callbacks of a scan
         )
     )
     done = 0
-    many = in_children and total >= PARALLEL_BYTES
+    many = children_max > 0 and sum(map(effort, queue)) >= PARALLEL_BYTES
     here = _here(queue, agents, guard, stopping, expect)
-    for result in chain(late, _in_children(queue, guard, stopping, expect) if many else here):
+    there = partial(_in_children, queue, guard, stopping, expect, children_max=children_max)
+    for result in chain(late, there() if many else here):
         yield result
         if stopping():
             return
@@ -92,13 +95,23 @@ def read_all(  # noqa: PLR0913 - the callbacks of a scan
         yield from here
 
 
+def effort(item: Work) -> int:
+    """Return how many bytes can be read in the time that a file takes."""
+    return item.size + FILE_BYTES
+
+
 def _in_children(
-    queue: deque[Work], guard: Guard, stopping: Callable[[], bool], expect: Expect
+    queue: deque[Work],
+    guard: Guard,
+    stopping: Callable[[], bool],
+    expect: Expect,
+    *,
+    children_max: int,
 ) -> Iterable[Batch | Failure]:
     from agtop_exporter.pipeline import children  # noqa: PLC0415 - takes long to import
 
     guard.rest()
-    return children.read(queue, stopping, expect)
+    return children.read(queue, stopping, expect, children_max=children_max)
 
 
 def _here(

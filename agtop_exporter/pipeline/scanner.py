@@ -15,7 +15,7 @@ from agtop_exporter.pipeline.files import Listing, Work
 from agtop_exporter.pipeline.findings import Findings
 from agtop_exporter.pipeline.guard import Guard, NoResponseError
 from agtop_exporter.pipeline.guarded import GuardedFiles
-from agtop_exporter.pipeline.scan import Failure, read_all
+from agtop_exporter.pipeline.scan import CHILDREN_MAX, Failure, read_all
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.telemetry import Telemetry
@@ -53,11 +53,11 @@ class Scanner:
         steps: Steps,
         telemetry: Telemetry,
         findings: Findings,
-        in_children: bool = True,
+        children_max: int = CHILDREN_MAX,
     ) -> None:
         """Start without results. `files` finds the changed files of each agent, by name.
 
-        If `in_children` is true and there are many files to read, child processes read them.
+        If there are many files to read, up to `children_max` child processes read them.
         """
         self._ledger = ledger
         self._prices = prices
@@ -67,7 +67,7 @@ class Scanner:
         self._steps = steps
         self._telemetry = telemetry
         self._findings = findings
-        self._in_children = in_children
+        self._children_max = children_max
         self._last_success: dict[str, float] = {}
         self.plans: dict[str, Mapping[str, str]] = {}
 
@@ -154,7 +154,7 @@ class Scanner:
                 stopping=run.stopping,
                 guard=self._guard,
                 expect=self._expect_projects,
-                in_children=self._in_children,
+                children_max=self._children_max,
             ):
                 began = perf_counter()
                 if isinstance(result, Batch):

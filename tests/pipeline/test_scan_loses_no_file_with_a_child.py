@@ -49,6 +49,23 @@ def test_all_files_in_the_order_of_their_dates(works):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(("processors", "children_max", "expected"), [(8, 1, 1), (2, 4, 2)])
+def test_no_more_children_than_allowed(works, monkeypatch, processors, children_max, expected):
+    monkeypatch.setattr(children.platforms, "cpu_count", lambda: processors)
+    counts = {
+        len(multiprocessing.active_children())
+        for _ in scan.read_all(
+            works,
+            AGENTS,
+            progress=lambda *_: None,
+            stopping=lambda: False,
+            children_max=children_max,
+        )
+    }
+    assert max(counts) == expected
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("after", [0, 1, 20, 39])
 def test_a_child_dies(works, after):
     found = []
