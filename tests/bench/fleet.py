@@ -1,10 +1,12 @@
 """Measure one Prometheus that scrapes many machines: series, memory, CPU and query times.
 
     PYTHONPATH=tests/support:grafana python tests/bench/fleet.py [--hosts 500] [--seconds 180]
-        [--scrape 15]
+        [--scrape 15] [--open 600]
 
 One process serves the pages of all machines. Each page comes from the exporter's renderer and has
 three agents, eight models, twelve projects, thirty tools, three live sessions and growing figures.
+With `--open`, Prometheus runs for some more seconds after the measurement, so that the dashboards
+can be looked at; it answers pages of any origin.
 """
 
 import argparse
@@ -173,6 +175,7 @@ def main():
     parser.add_argument("--hosts", type=int, default=500)
     parser.add_argument("--seconds", type=int, default=180)
     parser.add_argument("--scrape", type=int, default=15)
+    parser.add_argument("--open", type=int, default=0, metavar="SECONDS")
     options = parser.parse_args()
     one = page(0, 100_000)
     lines = [line for line in one.decode().splitlines() if not line.startswith("#")]
@@ -187,11 +190,13 @@ def main():
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         path = configuration(folder, port, hosts=options.hosts, scrape=options.scrape)
-        with running_prometheus(folder, path) as (server, process):
+        with running_prometheus(folder, path, "--web.cors.origin=.*") as (server, process):
             time.sleep(options.seconds)
             report(server, psutil.Process(process.pid), options)
             size = sum(p.stat().st_size for p in (folder / "data").rglob("*") if p.is_file())
             print(f"{'on disk, MB (WAL)':28} {size / 1e6:12.1f}")
+            print(f"{'address':28} {server.address}", flush=True)
+            time.sleep(options.open)
     web.shutdown()
 
 
