@@ -14,7 +14,7 @@ from places import AGENT_FOLDERS
 from transcripts import SESSION, Claude, Told, tool, write
 
 from agtop_exporter.agents import claude
-from agtop_exporter.agents.claude.identity import is_random
+from agtop_exporter.agents.claude.identity import is_unique
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import Batch, Cursor, TokenCounts
 
@@ -239,7 +239,7 @@ def test_a_model_that_only_a_later_line_names(chat):
     ],
 )
 def test_random_ids_are_recognised(identifier, random):
-    assert is_random(identifier) is random
+    assert is_unique(identifier) is random
 
 
 def test_what_an_earlier_version_counted_is_not_counted_again(tmp_path):

@@ -21,8 +21,8 @@ from zlib import crc32
 from agtop_exporter.agents.claude.records import Message, Record, Usage, token_counts
 from agtop_exporter.agents.claude.responses import Response, SessionRead
 from agtop_exporter.agents.claude.state import TranscriptState
+from agtop_exporter.reading.identifiers import is_random
 
-RANDOM_RUNS = 8  # minimum number of runs of digits, capitals or small letters in a random id
 # Maximum number of responses without a unique id whose next line may follow.
 OPEN_RESPONSES = 4
 REMEMBERED_LINES = 64  # maximum number of line digests of such responses
@@ -30,14 +30,11 @@ REMEMBERED_REQUESTS = 4  # maximum number of message ids with known request id
 NEW_TIME = "1."  # prefix of versions that write copies with a new time and no request id
 
 _OF_THE_API = re.compile(r"(?:msg|req)_(?:bdrk_|vrtx_)?01[0-9A-Za-z]{22}")
-_RUNS = re.compile(r"[0-9]+|[a-z]+|[A-Z]+")
 
 
-def is_random(identifier: str) -> bool:
-    """Return whether an id looks random. Only one response can have a random id."""
-    if _OF_THE_API.fullmatch(identifier):
-        return True
-    return len(_RUNS.findall(identifier)) >= RANDOM_RUNS
+def is_unique(identifier: str) -> bool:
+    """Return whether only one response can have an id: an id of the API, or another random id."""
+    return bool(_OF_THE_API.fullmatch(identifier)) or is_random(identifier)
 
 
 class Responses:
@@ -130,7 +127,7 @@ class Responses:
         name = message_id or request_id
         response.listed = True
         session.responses.append(response)
-        if is_random(name):
+        if is_unique(name):
             session.by_id[name] = response
             if message_id:
                 response.key = self._key(message_id, request_id)
@@ -164,7 +161,7 @@ class Responses:
 
     def is_repeated(self, record: Record, message: Message, usage: Usage) -> bool:
         """Return whether a line repeats an earlier line of a response without a unique id."""
-        if not self._lines or not record.uuid or is_random(message.id or record.request_id or ""):
+        if not self._lines or not record.uuid or is_unique(message.id or record.request_id or ""):
             return False
         return _line_number(record, usage) in self._lines
 

@@ -20,6 +20,7 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
+from agtop_exporter.agents.codex.ids import is_imported, recorded
 from agtop_exporter.agents.codex.records import Payload, Record, Source, Subagent
 from agtop_exporter.agents.codex.state import RolloutState
 
@@ -96,6 +97,28 @@ def _is_late_copy(record: Record, state: RolloutState) -> bool:
     return record.timestamp is not None and record.timestamp.timestamp() < state.own_since
 
 
+def has_imports(records: list[Record], state: RolloutState) -> bool:
+    """Return whether any of several records belongs to an imported conversation.
+
+    If so, `is_imported_record` must be called for each record.
+    """
+    return state.imports or any(
+        record.payload is not None and is_imported(record.payload.turn_id) for record in records
+    )
+
+
+def is_imported_record(record: Record, state: RolloutState) -> bool:
+    """Return whether a record belongs to a conversation that was imported from another program.
+
+    Such a conversation is at the start of a rollout. The first turn of Codex ends it, which is
+    stored in `state`.
+    """
+    payload = record.payload
+    if payload is not None and payload.type in TURN_BEGINNINGS:
+        state.imports = is_imported(payload.turn_id)
+    return state.imports
+
+
 def has_late_copies(records: list[Record], state: RolloutState) -> bool:
     """Return whether any of several records is a copy that was written a second time.
 
@@ -149,14 +172,15 @@ def _turn_begun_at(payload: Payload, moment: datetime, state: RolloutState) -> f
     """Return the start of a record's turn in unix seconds; None if the record does not show it.
 
     `moment` is the time of the record. If the start is recorded in whole seconds, 1 second is
-    added.
+    added. If Codex added the turn when it rewrote the rollout, its start is not known.
     """
     made = None
     if payload.turn_id and state.has_dated_ids:
         made = _uuid_time(payload.turn_id)
         if made is not None and made > moment.timestamp() + ID_SKEW_SECONDS:
             made = None
-    if made is None and payload.type in TURN_BEGINNINGS and bytes(payload.started_at).isdigit():
+    is_dated = payload.type in TURN_BEGINNINGS and bytes(payload.started_at).isdigit()
+    if made is None and is_dated and recorded(payload.turn_id):
         made = int(bytes(payload.started_at)) + 1.0
     return made
 

@@ -9,7 +9,8 @@ from operator import gt, lt
 
 from agtop_exporter.agents.codex.records import Payload, TokenInfo, TokenUsage
 from agtop_exporter.agents.codex.state import RolloutState
-from agtop_exporter.agents.codex.usage import added, growth, vector
+from agtop_exporter.agents.codex.usage import TOTAL, added, growth, vector
+from agtop_exporter.reading.identifiers import is_random
 
 FIGURES = "%d:%d:%d:%d:%d:%d"  # the token counts of a usage, in the order of its fields
 
@@ -61,7 +62,8 @@ def usage_of_count(
             state.falls += 1
             state.run_began = time if total == vector(last) else state.run_began
         state.total = total
-    if usage is None or not any(vector(usage)) or state.inherits:
+    # A total alone is an estimate of the context, such as that of an imported conversation.
+    if usage is None or not any(vector(usage)[:TOTAL]) or state.inherits:
         return None
     return usage, total
 
@@ -91,10 +93,28 @@ def _is_behind(total: tuple[int, ...], state: RolloutState) -> bool:
     return bool(total) and not any(map(gt, total, state.total))
 
 
-def record_key(payload: Payload) -> str:
-    """Return the event key of a response from its `token_usage_record`."""
+def record_keys(payload: Payload, state: RolloutState) -> tuple[str, ...]:
+    """Return the event key of a response from its `token_usage_record`, and its other keys.
+
+    The key is the id of the response. If several responses may have this id, the key also contains
+    the thread, the turn and the token counts, which copies of the record have in common. Earlier
+    versions of this program gave the other key to the response.
+
+    Local servers number their responses (maximhq/bifrost 5319), and a proxy can give one random id
+    to all responses of a connection (lidge-jun/opencodex 940).
+    """
+    response_id, before = payload.response_id or "", state.response_id
+    state.response_id = response_id
+    repeats = response_id == before
+    if is_random(response_id) and not repeats:
+        return (f"response:{response_id}",)
     total = vector(payload.thread_token_usage)
-    return f"response:{payload.response_id or f'{payload.turn_id}:{total}'}"
+    turn = f"{payload.turn_id}:{total}"
+    if not response_id:
+        return (f"response:{turn}",)
+    figures = total or vector(payload.usage)
+    key = f"response:{response_id}:{payload.thread_id}:{payload.turn_id}:{figures}"
+    return (key,) if repeats else (key, f"response:{response_id}")
 
 
 def count_key(usage: TokenUsage, total: tuple[int, ...], owner: str, state: RolloutState) -> str:

@@ -4,13 +4,16 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from agtop_exporter.agents.codex.copies import (
+    has_imports,
     has_late_copies,
     is_certain,
     is_copy,
+    is_imported_record,
     may_replay,
     note_creation,
     parent_of,
 )
+from agtop_exporter.agents.codex.ids import recorded
 from agtop_exporter.agents.codex.records import Payload, Record
 from agtop_exporter.agents.codex.responses import ResponseHandlers
 from agtop_exporter.agents.codex.turns import TOOL_CALLS, TurnHandlers
@@ -45,7 +48,7 @@ class RolloutParser(TurnHandlers):
             self._use([records[used]])
             used += 1
         rest = records[used:]
-        if has_late_copies(rest, self.state):
+        if has_imports(infrequent, self.state) or has_late_copies(rest, self.state):
             for record in rest:
                 self._use([record])
         else:
@@ -56,7 +59,8 @@ class RolloutParser(TurnHandlers):
         times = [record.timestamp for record in run if record.timestamp and record.payload]
         sane = (time for time in times if is_sane(time.timestamp()))
         self.state.began = self.state.began or next(sane, None)
-        self.copied = bool(run) and is_copy(run[0], self.state)
+        imported = bool(run) and is_imported_record(run[0], self.state)
+        self.copied = imported or (bool(run) and is_copy(run[0], self.state))
         self.surely_copied = self.copied and is_certain(run[0], self.state)
         if times and not self.copied:
             self.session.observe_time(min(times).timestamp())
@@ -102,7 +106,7 @@ class RolloutParser(TurnHandlers):
     def _handle_turn_context(self, payload: Payload) -> None:
         if self.repeats("turn_context", payload.turn_id, payload.model):
             return
-        self.state.turn_id = payload.turn_id or self.state.turn_id
+        self.state.turn_id = recorded(payload.turn_id) or self.state.turn_id
         self.use_model(payload.model)
         self.session.model = payload.model or self.session.model
         if not self.copied:

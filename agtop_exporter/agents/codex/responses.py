@@ -3,7 +3,7 @@
 from agtop_exporter.agents.codex.copies import may_be_repeated
 from agtop_exporter.agents.codex.counting import (
     count_key,
-    record_key,
+    record_keys,
     usage_of_count,
     usage_of_record,
 )
@@ -27,7 +27,7 @@ class ResponseHandlers(Rollout):
         if usage is not None:
             foreign = payload.thread_id not in (None, self.thread_id(payload))
             copied = self.copied or foreign
-            self._add_response(record_key(payload), usage, copied=copied)
+            self._add_response(*record_keys(payload, self.state), usage=usage, copied=copied)
             if not copied:
                 self.session.set_context_used(usage.total_tokens)
 
@@ -56,7 +56,7 @@ class ResponseHandlers(Rollout):
                 copied = self.copied or may_be_repeated(state)
                 owner = state.turn_id or ((state.family or state.origin) if copied else "")
                 key = count_key(usage, total, owner or self.thread_id(), state)
-                self._add_response(key, usage, copied=copied)
+                self._add_response(key, usage=usage, copied=copied)
         self.end_question()
 
     def _use_limits(self, limits: RateLimits) -> None:
@@ -68,7 +68,7 @@ class ResponseHandlers(Rollout):
         if not self.copied:
             self.limits, self.limits_at = limits, self.moment
 
-    def _add_response(self, key: str, usage: TokenUsage, *, copied: bool) -> None:
+    def _add_response(self, key: str, *other_keys: str, usage: TokenUsage, copied: bool) -> None:
         state = self.state
         self.add_response(
             UsageEvent(
@@ -80,6 +80,7 @@ class ResponseHandlers(Rollout):
                 requests=1,
                 copied=copied,
                 speed=state.speed,
+                other_keys=other_keys,
             )
         )
 

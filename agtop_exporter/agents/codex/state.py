@@ -42,3 +42,5 @@ class RolloutState(ReaderState):
     has_dated_turns: bool = False  # a turn with a known start has been read
     previous: datetime | None = None  # the time of the last record that may be a copy
     version: int = 0  # 1; 0 in a state of a version without the fields above
+    imports: bool = False  # the records belong to an imported conversation
+    response_id: str = ""  # of the latest `token_usage_record`

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.codex.ids import recorded
 from agtop_exporter.agents.codex.records import Payload
 from agtop_exporter.agents.codex.responses import ResponseHandlers
 from agtop_exporter.agents.codex.signals import (
@@ -64,7 +65,7 @@ class TurnHandlers(ResponseHandlers):
         state, session = self.state, self.session
         state.asked = False
         state.calls.clear()
-        state.turn_id = payload.turn_id or state.turn_id
+        state.turn_id = recorded(payload.turn_id) or state.turn_id
         state.has_tasks = True
         session.context_window_tokens = (
             payload.model_context_window or session.context_window_tokens
@@ -92,7 +93,8 @@ class TurnHandlers(ResponseHandlers):
             self._handle_other_event(payload)
         elif item.type == "UserMessage":
             text = " ".join(part.text or "" for part in item.content or ())
-            self._add_prompt(f"prompt:{item.id or self.time}", text)
+            item_id = recorded(item.id)
+            self._add_prompt(f"prompt:{item_id}" if item_id else self._prompt_key(), text)
         elif item.type == "CommandExecution":
             self.end_question()
             if item.status == "failed" or item.exit_code:
@@ -100,7 +102,10 @@ class TurnHandlers(ResponseHandlers):
                 self.add_event(f"failure:{item.id}", tool_errors=failed)
 
     def _handle_user_message(self, payload: Payload) -> None:
-        self._add_prompt(f"prompt:{self.thread_id()}:{self.time}", payload.message or "")
+        self._add_prompt(self._prompt_key(), payload.message or "")
+
+    def _prompt_key(self) -> str:
+        return f"prompt:{self.thread_id()}:{self.time}"
 
     def _add_prompt(self, key: str, text: str) -> None:
         if not text.lstrip().startswith("<"):

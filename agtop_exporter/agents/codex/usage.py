@@ -9,6 +9,7 @@ from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.decoding import MAX_COUNT
 
 WRITTEN = 2  # position of the written cache tokens in a vector
+TOTAL = 5  # position of the sum of all tokens in a vector
 
 
 def vector(usage: TokenUsage | TotalUsage | None) -> tuple[int, ...]:
