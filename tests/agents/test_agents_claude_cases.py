@@ -165,6 +165,24 @@ def test_c20_ids_in_two_files_count_once(tmp_path, chat, fork_first):
 
 
 @pytest.mark.parametrize("copy_first", [False, True])
+@pytest.mark.parametrize("mark", ["sessionKind", "forkedFrom"])
+def test_a_copy_of_all_records_leaves_the_original_its_usage(tmp_path, chat, mark, copy_first):
+    """A session in the background, or a branch that has its copies twice, once without a mark."""
+    chat.user("Go").assistant("m1").user("On").assistant("m2")
+    copy = Claude(tmp_path, OTHER, day="2026-03-03")
+    marked = [{**each, "sessionId": OTHER, mark: "bg"} for each in chat.records]
+    copy.records += marked
+    if mark == "forkedFrom":
+        copy.records += [{**each, "sessionId": OTHER} for each in chat.records]
+    own = {mark: "bg"} if mark == "sessionKind" else {}
+    copy.user("More", **own).assistant("m3", **own)
+    paths = [chat.write(), copy.write()]
+    told = Told(claude.AGENT, *(reversed(paths) if copy_first else paths))
+    assert [told.session(each).usage.requests for each in (SESSION, OTHER)] == [2, 1]
+    assert [told.session(each).turns for each in (SESSION, OTHER)] == [2, 1]
+
+
+@pytest.mark.parametrize("copy_first", [False, True])
 def test_c20_continued_by_1_0(tmp_path, chat, copy_first):
     """Copies keep message and uuid, have no requestId, and have the time of the copy."""
     chat.version = "1.0.100"
@@ -408,6 +426,15 @@ def test_a_renamed_transcript_goes_on_under_another_id(chat):
     told = chat.assistant("m2").told()
     assert told.session(SESSION).usage.requests == 1
     assert told.session(OTHER).usage.requests == 1
+
+
+def test_records_without_a_time_have_a_directory(chat):
+    chat.user("Go").assistant("m1")
+    for record in chat.records:
+        record["timestamp"] = record["timestamp"].removesuffix("Z")
+    told = chat.told()
+    assert told.facts(SESSION).cwd == "/home/ada/engine"
+    assert told.facts(SESSION).started_at is None
 
 
 def test_times_without_a_zone_are_none(chat):

@@ -85,8 +85,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                 selected_by = self.selected_by = record
                 self._select_session(record)
             self.copied = record.forked_from is not None
-            if record.timestamp is not None:
-                self._observe(record, record.timestamp)
+            self._observe(record, record.timestamp)
             message = record.message
             if message is None:
                 self._handle_metadata(record)
@@ -100,22 +99,19 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         self.session = self.sessions.select(record)
         self.main_chain = self.responses.main_chain = self.sessions.main_chain
 
-    def _observe(self, record: Record, time: datetime) -> None:
+    def _observe(self, record: Record, time: datetime | None) -> None:
         """Update the session with the directory, time, branch and version of a record.
 
-        The time, branch and version of a copy are ignored. A record that is older than the first
-        record of the transcript is a copy, so `copied` is set.
+        Set `copied`. The time, branch and version of a copy are ignored.
         """
         state, session = self.state, self.session
         update = session.update
         if not update.cwd and not update.work_in(record.cwd):
             self.batch.error("schema", self.offset)
-        if state.began is None:
-            if not is_sane(time.timestamp()):
-                return
-            state.began = time
-        if self.copied or time < state.began:
-            self.copied = True
+        if time is None or not (state.began or is_sane(time.timestamp())):
+            return
+        self.copied = state.is_copy(time, marked=self.copied)
+        if self.copied:
             return
         if session.first is None or session.last is None:
             session.first = session.last = time
@@ -173,7 +169,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         if self.responses.is_repeated(record, message, usage):
             return
         asked_elsewhere = record.request_session_id not in (None, self.sessions.main_id)
-        copied = self.copied or asked_elsewhere or not record.request_id
+        copied = self.copied or asked_elsewhere or record.may_be_copied or not record.request_id
         response = self.responses.find(session, record, message, usage)
         if response is None:
             response = Response(
@@ -253,7 +249,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
             key,
             session_id=self.session.update.session_id,
             time=record.seconds,
-            copied=self.copied,
+            copied=self.copied or record.may_be_copied,
             **fields,
         )
 

@@ -5,6 +5,7 @@ import msgspec
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.decoding import Count, Moment
 
+BACKGROUND = "bg"  # kind of a session in the background
 STANDARD = "standard"  # the usual speed and service tier
 ANYWHERE = frozenset({None, "", "global", "not_available"})  # values of `inference_geo`
 
@@ -164,6 +165,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     request_session_id: str | None = None
     parent_session_id: str | None = None
     forked_from: object = None
+    session_kind: str | None = None
     subtype: str | None = None
     is_meta: bool | None = None
     is_compact_summary: bool | None = None
@@ -179,6 +181,15 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     def kind(self) -> str:
         """The record type as in `KNOWN_TYPES`. For a system record, it is `system.<subtype>`."""
         return f"system.{self.subtype}" if self.type == "system" and self.subtype else self.type
+
+    @property
+    def may_be_copied(self) -> bool:
+        """Whether the record belongs to a session in the background.
+
+        If a session is moved to the background, its records are copied to the transcript of a new
+        session without another mark (kenn-io/agentsview 1370 and 1373).
+        """
+        return self.session_kind == BACKGROUND
 
     @property
     def seconds(self) -> float:
