@@ -9,8 +9,9 @@ FOLDERS = (".config/Claude", "Library/Application Support/Claude", "AppData/Roam
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_its_sessions_are_those_of_claude_code(tmp_path, folder):
-    session = tmp_path / folder / "local-agent-mode-sessions" / "app" / "machine" / "local_1"
+@pytest.mark.parametrize("name", ["local_1", "agent/local_ditto_1"])
+def test_its_sessions_are_those_of_claude_code(tmp_path, folder, name):
+    session = tmp_path / folder / "local-agent-mode-sessions" / "app" / "machine" / name
     chat = Claude(session / ".claude/projects/-sessions-calm-otter")
     chat.user("Go").assistant("m1", model="claude-sonnet-4-5").write()
     child = Claude(chat.path.with_suffix("") / "subagents", "agent-aaaa")

@@ -55,7 +55,7 @@ def bases(home: Path, _environment: Environment) -> tuple[Path, ...]:
 def files(root: Path) -> Iterator[Entry]:
     """List the transcripts below a root, and the files with the rate limits of the account."""
     if root.name == cowork.SESSIONS:
-        for projects in root.glob(cowork.PROJECTS):
+        for projects in cowork.projects(root):
             yield from transcripts(projects)
         return
     yield from transcripts(root)

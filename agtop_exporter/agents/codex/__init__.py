@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from agtop_exporter.agents import Agent, Environment, listed_roots
+from agtop_exporter.agents.codex import orca
 from agtop_exporter.agents.codex.account import account_plan
 from agtop_exporter.agents.codex.family import files, read, rollout_folders
 from agtop_exporter.agents.codex.processes import SIGNATURE
@@ -25,8 +26,8 @@ FOLDER = ".codex"  # name of the default home directory
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folders of active and archived rollouts in all home directories of Codex."""
-    homes = listed_roots(environment, "CODEX_HOME", home / FOLDER, *profile_folders(home, FOLDER))
-    return rollout_folders(homes)
+    further = (*profile_folders(home, FOLDER), *orca.homes(home))
+    return rollout_folders(listed_roots(environment, "CODEX_HOME", home / FOLDER, *further))
 
 
 def bases(home: Path, _environment: Environment) -> tuple[Path, ...]:
@@ -40,7 +41,10 @@ def plan(home: Path, environment: Environment) -> str:
     return next(filter(None, (account_plan(one) for one in homes if not account(one))), "")
 
 
-account = partial(account_of, default=FOLDER)
+def account(folder: Path) -> str:
+    """Return the name of the account of a home directory of Codex; "" for the default one."""
+    made = orca.account(folder)
+    return account_of(folder, default=FOLDER) if made is None else made
 
 
 AGENT = Agent(

@@ -1,10 +1,10 @@
-"""The types of records that Codex writes, from the names in version 0.169."""
+"""The types of records that Codex writes, from the names in version 0.169 and in newer sources."""
 
 TYPES = frozenset(
     {"compacted", "dynamic_tools_updated", "event_msg", "inter_agent_communication"}
     | {"inter_agent_communication_metadata", "realtime_item", "response_item"}
-    | {"security_risk_score", "session_meta", "token_usage_record", "turn_context"}
-    | {"world_state"}
+    | {"retained_context", "rollout_reference", "security_risk_score", "session_meta"}
+    | {"token_usage_record", "turn_context", "world_state"}
 )
 ITEMS = frozenset(
     {"additional_tools", "agent_message", "compaction", "compaction_summary"}
