@@ -105,3 +105,31 @@ def test_an_old_record_does_not_change_the_model(chat):
         "gpt-5-codex": 1,
         "gpt-5.2-codex": 1,
     }
+
+
+def test_records_that_begin_in_the_middle_have_a_total_of_their_own(chat):
+    """antiburn/antiburn#505: the thread is continued by a version that writes usage records."""
+    with_totals(chat, 3)
+    fields = {"usage": ONE, "thread_token_usage": times(1)}
+    chat.add("token_usage_record", response_id="r1", **fields).count(ONE, times(3))
+    chat.count(ONE, times(4)).count(ONE, times(4))
+    for each in (2, 3):  # the counts may come later
+        fields = {"usage": ONE, "thread_token_usage": times(each)}
+        chat.add("token_usage_record", response_id=f"r{each}", **fields)
+    chat.count(ONE, times(5)).count(ONE, times(6))
+    assert requests(chat) == 6
+    chat.count(ONE, times(7))  # by an older version again
+    assert requests(chat) == 7
+
+
+def test_a_compaction_is_not_in_the_totals_of_counts(chat):
+    """openai/codex#47003: only its usage record shows it."""
+    with_records(chat, 2)
+    fields = {"usage": ONE, "thread_token_usage": times(3)}
+    chat.add("token_usage_record", response_id="r3", **fields).add("compacted", message="")
+    chat.count({**usage(0), "total_tokens": 40}, times(2))
+    for each in (4, 5):
+        fields = {"usage": usage(100, 0, each), "thread_token_usage": usage(100 * each, 0, each)}
+        chat.add("token_usage_record", response_id=f"r{each}", **fields)
+        chat.count(usage(100, 0, each), usage(100 * (each - 1), 0, each))
+    assert requests(chat) == 5

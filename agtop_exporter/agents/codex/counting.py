@@ -1,17 +1,23 @@
 """Finds new responses in the token counts of a Codex transcript, and derives their event keys.
 
 A `token_count` record contains the running total of the thread (session) and is often repeated.
-Newer versions also write one `token_usage_record` for each response. If a transcript has these
-records, its `token_count` records add no usage.
+Newer versions also write one `token_usage_record` for each response, before its `token_count`. Such
+a `token_count` adds no usage.
+
+The two kinds of records can have different running totals: that of the usage records does not
+include the responses of older versions, and that of the token counts does not include compactions.
+Therefore a token count is also compared with the usage of the latest usage records
+(antiburn/antiburn 505, openai/codex 47003).
 """
 
 from operator import gt, lt
 
 from agtop_exporter.agents.codex.records import Payload, TokenInfo, TokenUsage
 from agtop_exporter.agents.codex.state import RolloutState
-from agtop_exporter.agents.codex.usage import TOTAL, added, growth, vector
+from agtop_exporter.agents.codex.usage import TOTAL, WRITTEN, added, growth, vector
 from agtop_exporter.reading.identifiers import is_random
 
+UNPAIRED_RECORDS = 64  # maximum number of usage records whose token count may follow
 FIGURES = "%d:%d:%d:%d:%d:%d"  # the token counts of a usage, in the order of its fields
 
 
@@ -34,6 +40,7 @@ def usage_of_record(payload: Payload, state: RolloutState, time: float) -> Token
         return None
     if not (is_late and _is_behind(total, state)):
         state.total = total or added(state.total, vector(usage))
+    state.unpaired = [*state.unpaired, _figures(usage)][-UNPAIRED_RECORDS:]
     return usage
 
 
@@ -46,7 +53,10 @@ def usage_of_count(
     is the content of the record, and `time` is its time in unix seconds.
     """
     total, last = vector(info.total_token_usage), info.last_token_usage
-    if total and total == state.total:
+    if total and total == state.counted:
+        return None
+    state.counted = total or state.counted
+    if _is_paired(last, state) or (total and total == state.total):
         return None
     has_fallen = bool(total) and any(map(lt, total, state.total))
     if has_fallen and state.has_records:
@@ -66,6 +76,25 @@ def usage_of_count(
     if usage is None or not any(vector(usage)[:TOTAL]) or state.inherits:
         return None
     return usage, total
+
+
+def _is_paired(last: TokenUsage | None, state: RolloutState) -> bool:
+    """Return whether a usage record has shown the response of a token count.
+
+    `last` is the usage of the response. If the usage record is found, it is removed from the state.
+    """
+    figures = _figures(last)
+    if figures not in state.unpaired:
+        return False
+    place = state.unpaired.index(figures)
+    state.unpaired = state.unpaired[:place] + state.unpaired[place + 1 :]
+    return True
+
+
+def _figures(usage: TokenUsage | None) -> tuple[int, ...]:
+    """Return the token counts of a usage that both kinds of records have; () if it is None."""
+    figures = vector(usage)
+    return figures[:WRITTEN] + figures[WRITTEN + 1 :]
 
 
 def _is_known(

@@ -44,3 +44,6 @@ class RolloutState(ReaderState):
     version: int = 0  # 1; 0 in a state of a version without the fields above
     imports: bool = False  # the records belong to an imported conversation
     response_id: str = ""  # of the latest `token_usage_record`
+    counted: tuple[int, ...] = ()  # the running total of the latest token count
+    # token counts of the latest usage records whose `token_count` has not been found
+    unpaired: list[tuple[int, ...]] = field(default_factory=list)
