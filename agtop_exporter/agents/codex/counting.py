@@ -125,9 +125,9 @@ def _is_behind(total: tuple[int, ...], state: RolloutState) -> bool:
 def record_keys(payload: Payload, state: RolloutState) -> tuple[str, ...]:
     """Return the event key of a response from its `token_usage_record`, and its other keys.
 
-    The key is the id of the response. If several responses may have this id, the key also contains
-    the thread, the turn and the token counts, which copies of the record have in common. Earlier
-    versions of this program gave the other key to the response.
+    The key is the id of the response. If there is no id, or several responses may have this id, the
+    key also contains the thread, the turn and the token counts, which copies of the record have in
+    common. Earlier versions of this program gave the other key to the response.
 
     Local servers number their responses (maximhq/bifrost 5319), and a proxy can give one random id
     to all responses of a connection (lidge-jun/opencodex 940).
@@ -138,12 +138,11 @@ def record_keys(payload: Payload, state: RolloutState) -> tuple[str, ...]:
     if is_random(response_id) and not repeats:
         return (f"response:{response_id}",)
     total = vector(payload.thread_token_usage)
-    turn = f"{payload.turn_id}:{total}"
-    if not response_id:
-        return (f"response:{turn}",)
-    figures = total or vector(payload.usage)
-    key = f"response:{response_id}:{payload.thread_id}:{payload.turn_id}:{figures}"
-    return (key,) if repeats else (key, f"response:{response_id}")
+    figures = f"{payload.turn_id}:{total or vector(payload.usage)}"
+    key = f"response:{response_id}:{payload.thread_id or state.thread_id}:{figures}"
+    if repeats and response_id:
+        return (key,)
+    return (key, f"response:{response_id or f'{payload.turn_id}:{total}'}")
 
 
 def count_key(usage: TokenUsage, total: tuple[int, ...], owner: str, state: RolloutState) -> str:
