@@ -274,6 +274,43 @@ def test_ids_that_are_unique_within_a_chat(tmp_path):
     assert ledger.totals["requests", "copilot", "gpt-4.1"] == 3
 
 
+def copied(document, created_at, name):
+    """Return the document that VS Code writes when the user forks a chat."""
+    requests = [
+        each
+        | {
+            "requestId": f"{name}000000-0000-4000-8000-00000000000{index}",
+            "timestamp": created_at + index,
+            "modelState": {"value": 1, "completedAt": created_at + index},
+        }
+        for index, each in enumerate(document["requests"])
+    ]
+    return {"sessionId": name, "creationDate": created_at, "requests": requests}
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+def test_a_fork_of_a_chat_counts_its_own_requests(tmp_path, suffix):
+    """The copies have new ids and times, and the figures and credits of their originals."""
+    done = {"modelState": {"value": 1, "completedAt": STARTED + 9000}, "copilotCredits": 2}
+    requests = [request(f"request_{n}", **FIGURES, **done) for n in range(2)]
+    chat = {"sessionId": "a", "creationDate": STARTED, "requests": requests}
+    fork = copied(chat, STARTED + 60_000, "b")
+    fork["requests"].append(request("request_5", **FIGURES, **done, timestamp=STARTED + 70_000))
+    again = copied(fork, STARTED + 90_000, "c")
+    ledger = Ledger()
+    for document in (again, fork, chat):
+        path = chat_file(tmp_path, document, document["sessionId"])
+        if suffix == "jsonl":
+            path = write(path.with_suffix(".jsonl"), [{"kind": 0, "v": document}])
+        read_on(ledger, AGENT, str(path))
+    assert ledger.totals["requests", "copilot", "gpt-4.1"] == 3
+    assert {name: record.turns for (_, name), record in ledger.sessions.items()} == {
+        "a": 2,
+        "b": 1,
+        "c": 0,
+    }
+
+
 def test_the_model_that_the_editor_selected(tmp_path):
     rounds = {"promptTokens": 100, "toolCallRounds": [{"modelId": "gpt-4.1"}]}
     chosen = request(modelId="copilot/auto", result={"metadata": rounds})
@@ -336,6 +373,17 @@ def test_h07_totals_of_each_run_are_added(tmp_path):
         event("session.shutdown", 19, modelMetrics=figures(3, 120)),
     )
     assert used(path) == (6, 220)
+
+
+def test_totals_of_more_than_a_billion_tokens(tmp_path):
+    path = log(
+        tmp_path,
+        *answers(1, 3),
+        event("session.shutdown", 9, modelMetrics=figures(3, 900_000_000)),
+        *answers(11, 3),
+        event("session.shutdown", 19, modelMetrics=figures(6, 1_200_000_000)),
+    )
+    assert used(path) == (6, 1_200_000_000)
 
 
 @pytest.mark.parametrize("place", ["modelMetrics", "accountingSnapshot"])
