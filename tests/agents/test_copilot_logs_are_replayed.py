@@ -386,6 +386,47 @@ def test_totals_of_more_than_a_billion_tokens(tmp_path):
     assert used(path) == (6, 1_200_000_000)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("ended", "metrics"),
+    [
+        (True, figures(2, 30)),
+        (True, figures(5, 130)),
+        (True, None),
+        (False, figures(2, 30)),
+        (False, None),
+    ],
+)
+def test_a_fork_of_a_log_counts_its_own_answers(tmp_path, metrics, ended, order):
+    """The copies have their old ids and times, and follow a `session.start` that is newer.
+
+    `ended`: whether the totals of the original were written before the fork. `metrics`: the totals
+    of the fork are its own, those of all answers, or missing, because its process was killed.
+    """
+
+    def answer(number):
+        return event("assistant.message", number, model="gpt-5.1", outputTokens=1)
+
+    start, told = event("session.start", 1), event("user.message", 2, content="please")
+    copied = [told, *map(answer, (3, 4, 5))]
+    end = event("session.shutdown", 6, modelMetrics=figures(3, 100))
+    forked = event("session.info", 30, infoType="fork")
+    fork = [start | {"timestamp": "2026-05-01T10:00:30Z"}, *copied, *([end] if ended else [])]
+    fork += [forked, event("session.resume", 31), *map(answer, (32, 33))]
+    fork += [event("session.shutdown", 39, modelMetrics=metrics)] if metrics else []
+    logs = {"a": [start, *copied, end], "b": fork}
+    ledger = Ledger()
+    for name in sorted(logs)[::order]:
+        path = write(tmp_path / ".copilot/session-state" / name / "events.jsonl", logs[name])
+        read_on(ledger, AGENT, str(path))
+    found = {name: record.usage for (_, name), record in ledger.sessions.items()}
+    assert {name: (usage.requests, usage.tokens.input) for name, usage in found.items()} == {
+        "a": (3, 100),
+        "b": (2, 30 if metrics else 0),
+    }
+    assert sum(record.turns for record in ledger.sessions.values()) == 1
+
+
 @pytest.mark.parametrize("place", ["modelMetrics", "accountingSnapshot"])
 def test_totals_over_all_runs_are_not(tmp_path, place):
     def shutdown(number, metrics):
