@@ -57,7 +57,7 @@ def totals_of(growth, host):
                 totals["cost", agent, model, kind, "estimated"] = (7 + power) * 1_301_000 * work
             totals["requests", agent, model] = growth // 3
             totals["unpriced_tokens", agent, model] = 0
-            totals["reasoning_tokens", agent, model] = 311 * growth
+            totals["reasoning_tokens", agent, model] = work
         for number in range(TOOLS // len(AGENTS)):
             totals["tool_calls", agent, f"Tool{number}"] = growth // (number + 2)
         for number in range(PROJECTS // len(AGENTS)):
