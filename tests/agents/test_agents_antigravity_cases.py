@@ -5,6 +5,7 @@ The files have no published schema. Values that cannot be determined for certain
 
 import base64
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -378,6 +379,32 @@ def test_a_copy_in_another_folder_adds_nothing(tmp_path):
     for _, path in transcripts(tmp_path, [AGENT]):
         read_on(ledger, AGENT, path)
     assert ledger.sessions["antigravity", ID].usage.requests == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("created", [NOON, NOON + 600])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_fork_of_a_conversation_counts_its_own_responses(tmp_path, order, created):
+    """A fork is a copy of the database under a new id. `created`: the start that it records."""
+    call = message({1: {1: NOON + 3}, 4: {1: "c1", 2: "run_command"}})
+    steps = [(0, USER_INPUT, DONE, message({1: {1: NOON + 1}}), None), (1, 21, DONE, call, None)]
+    old = (0, response({2: 500, 11: "bXl0aGljYWwtcmVzcG9uc2U"}, time=NOON + 2))
+    first = conversation(tmp_path, old, steps=steps, metadata=message({2: {1: NOON}}))
+    fork = shutil.copy(first, first.with_name(f"{OTHER}.db"))
+    new = (1, response({2: 7, 11: "YW5vdGhlci1yZXNwb25zZQ"}, time=NOON + 700))
+    with closing(sqlite3.connect(fork)) as connection:
+        connection.execute("INSERT INTO gen_metadata VALUES (?, ?)", new)
+        started = message({2: {1: created}})
+        connection.execute("UPDATE trajectory_metadata_blob SET data = ?", [started])
+        connection.commit()
+    ledger = Ledger()
+    for path in (first, fork)[::order]:
+        read_on(ledger, AGENT, str(path))
+    assert ledger.totals["tokens", "antigravity", "gemini-3-pro", "input"] == 507
+    assert sum(record.turns for record in ledger.sessions.values()) == 1
+    assert sum(sum(record.tools.values()) for record in ledger.sessions.values()) == 1
+    if created > NOON:
+        assert ledger.sessions["antigravity", ID].usage.tokens.input == 500
 
 
 def test_a_broken_row_is_counted_once_though_it_is_read_again(tmp_path):

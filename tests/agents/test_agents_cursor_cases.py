@@ -149,6 +149,30 @@ def test_a_message_that_is_written_again_counts_its_last_figures(tmp_path, state
     assert ledger.sessions["cursor", ID].models[""].requests == 2
 
 
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_copy_of_a_conversation_counts_its_own_answers(tmp_path, order, reset):
+    """A copy has new ids of messages. `reset`: whether it has a creation time of its own."""
+    started, requests = 1_775_120_400_000, ("u1", "u2", "u2")  # the last two answer one prompt
+    clone = "c1c1c1c1-0000-4000-8000-00000000000a"
+    rows = [(f"composerData:{ID}", json.dumps({"createdAt": started}))]
+    rows += [
+        bubble(number, (100, number), usageUuid=request, createdAt=started + number)
+        for number, request in enumerate(requests, 1)
+    ]
+    copies = [(key.replace(ID, clone).replace(":b", ":copy"), value) for key, value in rows[1:]]
+    created = json.dumps({"createdAt": started + (60_000 if reset else 0)})
+    own = (f"bubbleId:{clone}:b9", bubble(9, (7, 9), createdAt=started + 70_000)[1])
+    rows += [(f"composerData:{clone}", created), *copies, own]
+    database(tmp_path, *rows[::order])
+    found = counted(tmp_path, AGENT)
+    assert sum((record.usage.tokens for record in found.values()), TokenCounts()) == TokenCounts(
+        input=307, output=15
+    )
+    if reset:
+        assert found[ID].usage.tokens == TokenCounts(input=300, output=6)
+
+
 def test_database_and_transcript_are_one_session(tmp_path):
     write_lines(tmp_path / FOLDER / f"{ID}.jsonl", say("user", text()), say("assistant", call()))
     database(tmp_path, bubble(1, (10, 1), toolFormerData={"name": "read_file"}))

@@ -274,6 +274,43 @@ def test_ids_that_are_unique_within_a_chat(tmp_path):
     assert ledger.totals["requests", "copilot", "gpt-4.1"] == 3
 
 
+def copied(document, created_at, name):
+    """Return the document that VS Code writes when the user forks a chat."""
+    requests = [
+        each
+        | {
+            "requestId": f"{name}000000-0000-4000-8000-00000000000{index}",
+            "timestamp": created_at + index,
+            "modelState": {"value": 1, "completedAt": created_at + index},
+        }
+        for index, each in enumerate(document["requests"])
+    ]
+    return {"sessionId": name, "creationDate": created_at, "requests": requests}
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+def test_a_fork_of_a_chat_counts_its_own_requests(tmp_path, suffix):
+    """The copies have new ids and times, and the figures and credits of their originals."""
+    done = {"modelState": {"value": 1, "completedAt": STARTED + 9000}, "copilotCredits": 2}
+    requests = [request(f"request_{n}", **FIGURES, **done) for n in range(2)]
+    chat = {"sessionId": "a", "creationDate": STARTED, "requests": requests}
+    fork = copied(chat, STARTED + 60_000, "b")
+    fork["requests"].append(request("request_5", **FIGURES, **done, timestamp=STARTED + 70_000))
+    again = copied(fork, STARTED + 90_000, "c")
+    ledger = Ledger()
+    for document in (again, fork, chat):
+        path = chat_file(tmp_path, document, document["sessionId"])
+        if suffix == "jsonl":
+            path = write(path.with_suffix(".jsonl"), [{"kind": 0, "v": document}])
+        read_on(ledger, AGENT, str(path))
+    assert ledger.totals["requests", "copilot", "gpt-4.1"] == 3
+    assert {name: record.turns for (_, name), record in ledger.sessions.items()} == {
+        "a": 2,
+        "b": 1,
+        "c": 0,
+    }
+
+
 def test_the_model_that_the_editor_selected(tmp_path):
     rounds = {"promptTokens": 100, "toolCallRounds": [{"modelId": "gpt-4.1"}]}
     chosen = request(modelId="copilot/auto", result={"metadata": rounds})
@@ -336,6 +373,58 @@ def test_h07_totals_of_each_run_are_added(tmp_path):
         event("session.shutdown", 19, modelMetrics=figures(3, 120)),
     )
     assert used(path) == (6, 220)
+
+
+def test_totals_of_more_than_a_billion_tokens(tmp_path):
+    path = log(
+        tmp_path,
+        *answers(1, 3),
+        event("session.shutdown", 9, modelMetrics=figures(3, 900_000_000)),
+        *answers(11, 3),
+        event("session.shutdown", 19, modelMetrics=figures(6, 1_200_000_000)),
+    )
+    assert used(path) == (6, 1_200_000_000)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("ended", "metrics"),
+    [
+        (True, figures(2, 30)),
+        (True, figures(5, 130)),
+        (True, None),
+        (False, figures(2, 30)),
+        (False, None),
+    ],
+)
+def test_a_fork_of_a_log_counts_its_own_answers(tmp_path, metrics, ended, order):
+    """The copies have their old ids and times, and follow a `session.start` that is newer.
+
+    `ended`: whether the totals of the original were written before the fork. `metrics`: the totals
+    of the fork are its own, those of all answers, or missing, because its process was killed.
+    """
+
+    def answer(number):
+        return event("assistant.message", number, model="gpt-5.1", outputTokens=1)
+
+    start, told = event("session.start", 1), event("user.message", 2, content="please")
+    copied = [told, *map(answer, (3, 4, 5))]
+    end = event("session.shutdown", 6, modelMetrics=figures(3, 100))
+    forked = event("session.info", 30, infoType="fork")
+    fork = [start | {"timestamp": "2026-05-01T10:00:30Z"}, *copied, *([end] if ended else [])]
+    fork += [forked, event("session.resume", 31), *map(answer, (32, 33))]
+    fork += [event("session.shutdown", 39, modelMetrics=metrics)] if metrics else []
+    logs = {"a": [start, *copied, end], "b": fork}
+    ledger = Ledger()
+    for name in sorted(logs)[::order]:
+        path = write(tmp_path / ".copilot/session-state" / name / "events.jsonl", logs[name])
+        read_on(ledger, AGENT, str(path))
+    found = {name: record.usage for (_, name), record in ledger.sessions.items()}
+    assert {name: (usage.requests, usage.tokens.input) for name, usage in found.items()} == {
+        "a": (3, 100),
+        "b": (2, 30 if metrics else 0),
+    }
+    assert sum(record.turns for record in ledger.sessions.values()) == 1
 
 
 @pytest.mark.parametrize("place", ["modelMetrics", "accountingSnapshot"])

@@ -40,11 +40,13 @@ class Database:
         row = (session_id, None, "/home/ada/shop", "Shop", json.dumps(MODEL), created, created)
         self.connection.execute("INSERT INTO session_v2 VALUES (?,?,?,?,?,?,?)", row)
 
-    def message(self, seq, kind, *, session=SESSION, model="gpt-5.5", **data):
+    def message(self, seq, kind, *, session=SESSION, model="gpt-5.5", own_model=None, **data):
         """Add a record at a position in a session, or change it."""
         time = {"created": BEGIN + seq, "completed": BEGIN + seq}
         if kind == "assistant":
             data |= {"model": MODEL | {"id": model}, "content": [], "finish": "stop"}
+        if own_model is not None:
+            data |= {"model": own_model}
         row = (f"{session}_{seq}", session, kind, seq, BEGIN + seq, BEGIN + seq)
         values = (*row, json.dumps({"time": time, **data}))
         self.connection.execute(
@@ -102,6 +104,20 @@ def test_a_fork_copies_a_compaction(database):
     ledger = Ledger()
     assert database.used(ledger, FORK) == (0, 0, 0)
     assert database.used(ledger) == (2, 19_200, 1)
+
+
+def test_a_compaction_names_its_own_model(database):
+    """The model of the summary can differ from the model of the session."""
+    usage, small = tokens(18_200, 263), MODEL | {"id": "gpt-5.5-mini"}
+    database.log(4, "session.usage.recorded.1", source="compaction", cost=0.091, tokens=usage)
+    database.message(3, "compaction", status="completed", tokens=usage, own_model=small)
+    ledger = Ledger()
+    assert database.used(ledger) == (2, 19_200, 1)
+    models = ledger.sessions["opencode", SESSION].models
+    assert {name: each.tokens.input for name, each in models.items()} == {
+        "gpt-5.5": 1000,
+        "gpt-5.5-mini": 18_200,
+    }
 
 
 def test_a_compaction_has_the_model_of_its_time(database):

@@ -227,11 +227,22 @@ class ConversationParser(DatabaseParser[ConversationState]):
         session_id = session.session_id
         if model:
             self.name_model(session_id, model)
-        self.add_response(
-            UsageEvent(
-                f"{session_id}:{key}", session_id, time, model=model, tokens=tokens, requests=1
-            )
+        own_key, shared_key = f"{session_id}:{key}", messages.shared_key(key)
+        event = UsageEvent(
+            shared_key or own_key,
+            session_id,
+            time,
+            model=model,
+            tokens=tokens,
+            requests=1,
+            copied=self._is_copied(time),
+            other_keys=(own_key,) if shared_key else (),
         )
+        self.add_response(event)
+
+    def _is_copied(self, time: float) -> bool:
+        """Return whether a response or step is older than the conversation, so a copy in a fork."""
+        return 0 < time < self.created
 
     def _add_unclaimed(self, row: StepRow, step: Step, session: SessionUpdate) -> None:
         """Add the usage in a step if the row of the step's response is not in the database yet.
@@ -257,15 +268,19 @@ class ConversationParser(DatabaseParser[ConversationState]):
         is_checkpoint = row.step_type == steps.CHECKPOINT
         if not (calls or is_prompt or is_checkpoint):
             return
-        self.batch.event(
-            key,
-            session_id=session.session_id,
-            time=step.time or self.created,
+        shared_key = steps.shared_key(row, step.time)
+        event = UsageEvent(
+            shared_key or key,
+            session.session_id,
+            step.time or self.created,
             turns=int(is_prompt),
             compactions=int(is_checkpoint),
             tools=calls,
             tool_errors=calls if row.status == steps.ERROR else (),
+            copied=self._is_copied(step.time),
+            other_keys=(key,) if shared_key else (),
         )
+        self.batch.events.append(event)
 
 
 def _observe_time(session: SessionUpdate, time: float) -> None:

@@ -19,6 +19,7 @@ EFFORT = re.compile(r"\((minimal|low|medium|high|xhigh|max)\)$", re.IGNORECASE)
 
 # a number of seconds between these is taken as a time
 EARLIEST, LATEST = 1_500_000_000, 10_000_000_000
+UNIQUE_ID = 16  # minimum length of a response id that is unique across conversations
 INT_MAX = 2**31  # upper bound of step indices and model numbers
 
 # CortexStepGeneratorMetadata: one response.
@@ -158,6 +159,14 @@ def token_counts(usage: Fields) -> TokenCounts | None:
         output=counts[OUTPUT] or parts,
         reasoning=counts[THINKING],
     )
+
+
+def shared_key(response_id: str) -> str:
+    """Return the event key of a response and of its copies in forks of its conversation.
+
+    Return "" if the id is too short to be unique across conversations. It may be a row index.
+    """
+    return f"response:{response_id}" if len(response_id) >= UNIQUE_ID else ""
 
 
 def moment(message: Fields, field: int) -> float:

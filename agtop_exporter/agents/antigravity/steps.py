@@ -22,6 +22,15 @@ class StepRow(TableRow):
     permissions: object = None
 
 
+def shared_key(row: StepRow, time: float) -> str:
+    """Return the event key of a step and of its copies in forks of its conversation.
+
+    `time` is the creation time of the step in unix seconds. It is recorded in nanoseconds, so steps
+    of other conversations have other times. Return "" if the time is unknown.
+    """
+    return f"step:{row.idx}:{row.step_type}:{time}" if time else ""
+
+
 def signal(last: StepRow) -> Signal:
     """Return the activity of a session (such as running or waiting), derived from its last step.
 

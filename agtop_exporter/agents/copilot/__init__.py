@@ -37,6 +37,10 @@ UNREAD = (
         for settings in (".config", "Library/Application Support", "AppData/Roaming")
         for place, reason in (
             ("workspaceStorage/*/chatSessions", "chats of an unknown editor"),
+            (
+                "workspaceStorage/*/GitHub.copilot-chat/debug-logs",
+                "requests of chats, with cached tokens, if the setting for them is on",
+            ),
             (f"{TRACES}/agent-traces.db", "traces whose ids no chat has"),
             (f"{TRACES}/agent-host-traces.db", "traces whose ids no chat has"),
         )

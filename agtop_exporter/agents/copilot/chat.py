@@ -5,7 +5,7 @@ A session is a JSON document, `chatSessions/<id>.json`, or a log of changes to t
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.copilot.changes import KNOWN_TYPES, Change, LogState, Replay
@@ -104,7 +104,14 @@ def prompt_text(request: Request) -> str:
     return (message.text or "") if isinstance(message, Text) else message or ""
 
 
-def usage_of(chat: Chat, session_id: str, index: int) -> UsageEvent:
+def usage_of(chat: Chat, session_id: str, indexes: Iterable[int]) -> Iterator[UsageEvent]:
+    """Yield the events of the requests with these indexes, except those that a fork copied."""
+    for index in indexes:
+        if not chat.is_copied(index):
+            yield event_of(chat, session_id, index)
+
+
+def event_of(chat: Chat, session_id: str, index: int) -> UsageEvent:
     """Return the event of the request with the index `index` in a document.
 
     The event has token counts, a cost and a model only after the request has ended, because the
@@ -254,7 +261,7 @@ class LogParser(RecordParser[Change, LogState]):
         if chat is not None:
             replaced = record.replaced_requests(len(chat.requests or ()))
             session_id = session_id_of(chat, self.path)
-            self.batch.events.extend(usage_of(chat, session_id, index) for index in replaced)
+            self.batch.events.extend(usage_of(chat, session_id, replaced))
         self.replay.apply(record, offset)
 
     def finish(self) -> None:
@@ -273,7 +280,7 @@ def add_chat(chat: Chat, batch: BatchBuilder) -> None:
         session = describe(chat, batch.path, batch.modified_at)
         batch.sessions[session.session_id] = session
         indexes = range(len(chat.requests))
-        batch.events.extend(usage_of(chat, session.session_id, index) for index in indexes)
+        batch.events.extend(usage_of(chat, session.session_id, indexes))
 
 
 def read(path: str, cursor: Cursor) -> Batch:

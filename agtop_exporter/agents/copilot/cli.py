@@ -115,8 +115,21 @@ class LogParser(UsageParser):
             parent_session_id="" if self.main else self.main_id,
             cwd="" if self.main else self.state.main_cwd,
         )
-        if self.time:
+        self._set_copied(record)
+        if self.time and not self.copied:
             session.observe_time(self.time)
+
+    def _set_copied(self, record: Record) -> None:
+        """Set whether the current record is a copy of another session's record.
+
+        The log of a fork starts with `session.start`, which has the time of the fork. The records
+        of the other session follow unchanged, so they are older (seen in the code of 1.0.60).
+        """
+        state = self.state
+        self.copied = 0 < self.time < state.forked_at
+        if not self.copied:
+            is_first = record.type == "session.start" and not state.runs and not state.last_totals
+            state.forked_at = self.time if is_first else 0.0
 
     def _handle_metadata(self, data: Data, offset: int) -> None:
         """Set the session's model, effort, version and working directory from a record of any type.

@@ -128,3 +128,14 @@ class Chat(Shared):
     custom_title: str | None = None
     input_state: InputState | None = None
     requests: list[Request] | None = None
+
+    def is_copied(self, index: int) -> bool:
+        """Return whether a fork copied the request with this index from another session.
+
+        A copy has a new id. VS Code sets both its time and the end of its response to the creation
+        time of the fork plus `index` milliseconds:
+        https://github.com/microsoft/vscode/blob/main/src/vs/workbench/contrib/chat/browser/actions/chatForkActions.ts
+        """
+        request = (self.requests or [])[index]
+        ended_at = request.model_state.completed_at if request.model_state else None
+        return request.timestamp == ended_at == (self.creation_date or 0.0) + index

@@ -79,11 +79,24 @@ class Requests(msgspec.Struct, gc=False):
     count: Count | None = 0
 
 
+class UsageTotals(Usage, gc=False, rename="camel"):
+    """The token counts of all requests to one model in a process or session.
+
+    Their limit is that of a sum. A long session has more than 10⁹ cached tokens.
+    """
+
+    input_tokens: RunningTotal | None = 0
+    output_tokens: RunningTotal | None = 0
+    cache_read_tokens: RunningTotal | None = 0
+    cache_write_tokens: RunningTotal | None = 0
+    reasoning_tokens: RunningTotal | None = 0
+
+
 class ModelMetrics(msgspec.Struct, gc=False, rename="camel"):
     """The number of requests to one model in a session, their token counts and AI credits."""
 
     requests: Requests | None = None
-    usage: Usage | None = None
+    usage: UsageTotals | None = None
     total_nano_aiu: NanoCredits | None = None
 
 

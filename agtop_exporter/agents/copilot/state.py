@@ -70,6 +70,9 @@ class LogState(ReaderState):
     # By session id: whether the last message had no tool call.
     answered: dict[str, bool] = field(default_factory=dict)
     complete: bool = False  # no record at the start of the log is missing
+    # While the records at the start of the log are copies of another session's: the time of the
+    # fork in unix seconds; otherwise 0.
+    forked_at: float = 0.0
     rewritten: bool = False  # the log had other records before
     forked: bool = False  # the log has copies of another session's records
     writes_records: bool = False  # the present version writes usage records

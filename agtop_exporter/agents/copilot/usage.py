@@ -34,7 +34,8 @@ class UsageParser(RecordParser[Record, LogState]):
     """Base class of the log's parser, which adds the events with usage.
 
     `session` is the session of the current record. `time` is the time of the current record in unix
-    seconds. `main` is false if the current record belongs to a subagent.
+    seconds. `main` is false if the current record belongs to a subagent. `copied` is true if the
+    current record is a copy of another session's record, which is at the start of a fork's log.
     """
 
     record = Record
@@ -46,6 +47,7 @@ class UsageParser(RecordParser[Record, LogState]):
         self.session = SessionUpdate(session_id="")
         self.time = 0.0
         self.main = True
+        self.copied = False
         self.open_calls = state.open_calls  # of the session of the current record
         self.in_store: bool | None = None  # None: not looked up yet
         self.has_store: bool | None = None  # None: not looked up yet
@@ -91,6 +93,8 @@ class UsageParser(RecordParser[Record, LogState]):
         requests = max(1, (usage.request_count if usage else None) or 0) if counts.total else 0
         if data.success is not False:
             state.compact()
+        if self.copied:
+            return
         compactions = 0 if data.success is False else 1
         model = (usage.model if usage else None) or self.session.model or state.main_model
         key, figures = f"compaction:{key}", (requests, counts)
@@ -119,6 +123,8 @@ class UsageParser(RecordParser[Record, LogState]):
             self.name_answers(in_use if largest == AUTO else largest)
         bills = bills_of(metrics or {}, totals, data.total_nano_aiu)
         added, bills = self.state.shut_down(totals, bills, over_all_runs=over_all_runs)
+        if self.copied:
+            return
         bills = {} if self._is_in_store() else bills
         for name, (requests, counts) in added.items():
             if requests or counts.total:
@@ -136,7 +142,7 @@ class UsageParser(RecordParser[Record, LogState]):
         alone = self.state.add_answer(data.api_call_id or "")
         if self.main and data.model:
             self.session.model = data.model
-        if not alone or not data.output_tokens:
+        if not alone or not data.output_tokens or self.copied:
             return
         model = data.model or (self.state.main_model if self.main else "")
         answer = Answer(f"answer:{key}", self.time, data.output_tokens)
@@ -233,4 +239,5 @@ class UsageParser(RecordParser[Record, LogState]):
     def add_event(self, key: str, *, copied: bool = False, **fields: Unpack[EventFields]) -> None:
         """Add an event of the current session, with the time of the current record."""
         session_id = self.session.session_id
+        copied = copied or self.copied
         self.batch.event(key, session_id=session_id, time=self.time, copied=copied, **fields)

@@ -170,7 +170,9 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
     def _add_response(self, composer_id: str, key: str) -> None:
         """Add the event of an answer that has token counts. `key` is the key of the answer's row.
 
-        An answer without token counts may have been billed, but its tokens are unknown.
+        An answer without token counts may have been billed, but its tokens are unknown. If the user
+        duplicates a conversation, or several models answer one prompt, Cursor copies all messages
+        to another conversation under new ids. A copy keeps the id of the request and its time.
         """
         value = self._value(key)
         bubble = self._bubble(value, 0) if value is not None else None
@@ -187,10 +189,20 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
         conversation = self._look_up(composer_id)
         own, default = bubble.model_info, conversation.model_config
         model = (own.model_name if own else None) or (default.model_name if default else None)
-        times = (bubble.time, conversation.last_updated_at, conversation.created_at)
-        time = next(filter(None, map(seconds, times)), 0.0)
+        own_time, created_at = seconds(bubble.time), seconds(conversation.created_at)
+        time = own_time or seconds(conversation.last_updated_at) or created_at
+        is_known = bubble.usage_uuid and own_time
         self.add_response(
-            UsageEvent(key, session_id, time, model=model or "", tokens=tokens, requests=1)
+            UsageEvent(
+                f"usage:{bubble.usage_uuid}:{own_time:.3f}" if is_known else key,
+                session_id,
+                time,
+                model=model or "",
+                tokens=tokens,
+                requests=1,
+                copied=0 < own_time < created_at,
+                other_keys=(key,) if is_known else (),
+            )
         )
         session = self.batch.session(session_id)
         if time:

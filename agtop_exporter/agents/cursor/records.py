@@ -114,6 +114,7 @@ class Bubble(msgspec.Struct, rename="camel"):
     model_info: ModelChoice | None = None
     token_count: TokenCount | None = None
     tool_former_data: ToolCall | None = None
+    usage_uuid: str | None = None  # id of the billed request, which a copy of the message keeps
 
     @property
     def time(self) -> Moment | float | None:

@@ -41,6 +41,9 @@ AGENT = Agent(
     known_types=KNOWN_TYPES,
     effort_source=EFFORT_SOURCE,
     exact="tokens and cost of each request",
-    not_in_files="title requests before version 2, the context window, requests that failed",
+    not_in_files=(
+        "title requests before version 2, requests that keep a cache warm, the context window, "
+        "requests that failed"
+    ),
     versions_seen=("1.18.33", "1.1.34"),
 )

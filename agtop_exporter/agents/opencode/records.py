@@ -5,8 +5,8 @@ import msgspec
 from agtop_exporter.reading.decoding import Count, seconds_of
 
 KNOWN_TYPES = frozenset(  # roles of messages, and types of parts
-    {"agent-switched", "assistant", "compaction", "idle", "model-switched", "shell", "skill"}
-    | {"synthetic", "system", "user"}
+    {"agent-switched", "assistant", "compaction", "idle", "location-switched", "model-switched"}
+    | {"shell", "skill", "synthetic", "system", "user"}
     | {"part.agent", "part.compaction", "part.file", "part.patch", "part.reasoning", "part.retry"}
     | {"part.snapshot", "part.step-finish", "part.step-start", "part.subtask", "part.text"}
     | {"part.tool"}

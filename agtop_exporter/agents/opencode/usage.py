@@ -107,9 +107,9 @@ def compaction_event(
 ) -> UsageEvent | None:
     """Return the event of a compaction's message; None while the compaction runs.
 
-    `model` is the model of the session at the time of the compaction. Compactions of the first
-    versions have no token counts. A failed compaction is billed, but does not count as a
-    compaction.
+    `model` is the model of the session at the time of the compaction. It is used if the message
+    names no model. Compactions of the first versions have no token counts. A failed compaction is
+    billed, but does not count as a compaction.
     """
     if message.status == RUNNING:
         return None
@@ -145,6 +145,7 @@ def _compaction(  # noqa: PLR0913 - the facts of one event
 ) -> UsageEvent:
     created, vector = message.created, request.tokens.vector
     billed = any(vector)
+    model = message.model or model
     origin = f"{created:.3f}" if created else message_id
     return UsageEvent(
         key=f"compaction:{origin}:{figures(vector)}",
