@@ -221,7 +221,10 @@ class Ledger(LedgerFiles):
         Return whether more data is left for the next call. Sums do not change. If another record of
         an old event is read later, it adds nothing.
         """
-        return self._with_repair(lambda: self._state.store.roll_up(before))
+        more = self._with_repair(lambda: self._state.store.roll_up(before))
+        if self.durable:
+            self._state.note_roll_up(before)
+        return more
 
     # --- committing -----------------------------------------------------------------------------
 

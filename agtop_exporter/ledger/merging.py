@@ -40,9 +40,10 @@ class Merging:
         been counted.
         """
         self._state = state
-        self._known = state.store.entries([*keys, *chain(*other_keys.values())])
+        every_key = [*keys, *chain(*other_keys.values())]
+        self._known = state.store.entries(every_key)
         self._other_keys = other_keys
-        self._old = state.store.old_keys([key for key in keys if key not in self._known])
+        self._old = state.store.old_keys([key for key in every_key if key not in self._known])
         self._merged: dict[bytes, Entry] = {}
         self._changes = Changes()
         self._adopted = Changes()
@@ -92,17 +93,21 @@ class Merging:
 
         Different events may share one of the `other_keys`. An event that is stored under such a key
         is taken for the same event as `entry` if their times differ by at most SAME_EVENT_SECONDS,
-        or if exactly one of them (`entry` or the stored event) is a copy.
+        or if exactly one of them (`entry` or the stored event) is a copy. If only the key of the
+        stored event is left, `entry` must be as old as such events.
         """
         others = self._other_keys.get(key)
         if others is None or key in self._known or key in self._old:
             return key
+        is_old = entry.time < self._state.rolled_up_before
         for other in others:
             before = self._known.get(other)
             if before is not None:
                 is_copy = entry.copied != before.copied
                 if is_copy or abs(entry.time - before.time) <= SAME_EVENT_SECONDS:
                     return other
+            elif is_old and other in self._old:
+                return other
         return key
 
     def _merge(self, before: Entry, entry: Entry) -> Entry:

@@ -26,6 +26,7 @@ from agtop_exporter.model import (
 
 GENERATION = "generation"  # metadata: the number of the last commit
 RESTORING = "restoring"  # metadata: set while files are read again because event keys were lost
+ROLLED_UP_BEFORE = "rolled_up_before"  # metadata: unix seconds; older events are only keys
 BILLED = "billed"  # metadata, one name per session: billed amount minus cost, by model
 
 LONGEST_WINDOW_SECONDS = 7 * 86_400.0  # the longest rate-limit window
@@ -195,6 +196,19 @@ class LedgerState:
         """Store metadata: a value of another module, under a name."""
         self.metadata[name] = data
         self.changed_metadata.add(name)
+
+    @property
+    def rolled_up_before(self) -> float:
+        """The time before which events have been replaced by their keys, in unix seconds."""
+        try:
+            return float(self.metadata.get(ROLLED_UP_BEFORE, b"0"))
+        except ValueError:
+            return 0.0
+
+    def note_roll_up(self, before: float) -> None:
+        """Store that events from before a time (unix seconds) have been replaced by their keys."""
+        if before > self.rolled_up_before:
+            self.remember(ROLLED_UP_BEFORE, repr(before).encode())
 
     # --- writing --------------------------------------------------------------------------------
 

@@ -32,6 +32,10 @@ def figures(ledger):
     return dict(ledger.totals), {key: s.models for key, s in ledger.sessions.items()}
 
 
+def tokens(ledger):
+    return sum(value for series, value in ledger.totals.items() if series[0] == "tokens")
+
+
 @pytest.fixture
 def filled(tmp_path):
     """Return a ledger with a response every six hours for three years, and these responses."""
@@ -73,6 +77,22 @@ def test_a_copy_of_what_is_old_adds_nothing(filled):
     again = Ledger(directory)
     record(again, *events, path="/restored.jsonl")
     assert again.totals == before
+    again.close()
+
+
+@pytest.mark.parametrize(("age", "times"), [(200 * DAY, 1), (0.0, 2)])
+def test_what_is_old_is_known_by_its_other_keys(tmp_path, age, times):
+    """Several responses may have the same other key, but a recent one is not an old one."""
+    ledger = Ledger(tmp_path)
+    record(ledger, response("before", "s", time=NOW - 200 * DAY, output=7))
+    roll_up(ledger, NOW - RETENTION)
+    ledger.commit()
+    ledger.close()
+    again = Ledger(tmp_path)
+    total = tokens(again)
+    later = response("now", "s", time=NOW - age, output=7, other_keys=("before",))
+    record(again, later, path="/again.jsonl")
+    assert tokens(again) == times * total
     again.close()
 
 
