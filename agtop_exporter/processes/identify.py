@@ -13,12 +13,14 @@ from agtop_exporter.signature import UUID, ProcessSignature
 
 # Node 24 names its main thread MainThread, Node 25 node-MainThread.
 _INTERPRETERS = frozenset({"node", "nodejs", "bun", "deno", "MainThread", "node-MainThread"})
+_PYTHON = re.compile(r"python[\d.]*")
 _INTERPRETER_VALUE_OPTIONS = frozenset(
     {"-r", "--require", "--import", "--loader", "--experimental-loader", "--env-file", "-C"}
 )
 _INTERPRETER_COMMANDS = frozenset({"run", "x"})  # bun run, bun x, deno run
 _LAUNCHERS = frozenset({"npm", "npx", "npm-cli.js", "npx-cli.js", "bunx", "pnpm", "pnpx", "yarn"})
 _LAUNCHER_COMMANDS = frozenset({"exec", "x", "dlx"})
+_NIX_WRAPPED = re.compile(r"\.(.+)-wrapped_*")  # Nix installs X as a script that runs .X-wrapped
 _LAUNCHER_TITLE = re.compile(r"np(?:m exec|x) ")  # npm sets its title, which replaces argv
 
 
@@ -44,13 +46,13 @@ def identify(process: Process, signatures: Mapping[str, ProcessSignature]) -> Re
             ),
             None,
         )
-    script, arguments = _script(process)
+    script, arguments = script_of(process)
     for agent, signature in signatures.items():
         if _first_name(process) in signature.tools:
             return None
         if _is_native(process, signature):
             # The process may have the agent's name and run a script, which is then argument 1.
-            hosted = _name("".join(process.argv[1:2])) in signature.executables
+            hosted = _name("".join(process.argv[1:2])) in signature.executables | signature.titles
             if not _is_script_of(script, signature):
                 arguments = process.argv[2 if hosted else 1 :]
             return _describe(agent, signature, arguments)
@@ -148,7 +150,8 @@ def _is_native(process: Process, signature: ProcessSignature) -> bool:
     if not signature.executables.isdisjoint(names):
         return True
     if not signature.titles.isdisjoint(names):
-        return _name(process.exe) in _INTERPRETERS
+        interpreter = _name(process.exe)
+        return interpreter in _INTERPRETERS or _PYTHON.fullmatch(interpreter) is not None
     folder_of_program = process.exe.rpartition("/")[0]
     return any(folder_of_program.endswith(f"/{folder}") for folder in signature.version_folders)
 
@@ -156,7 +159,7 @@ def _is_native(process: Process, signature: ProcessSignature) -> bool:
 def _is_script_of(script: str, signature: ProcessSignature) -> bool:
     if not script:
         return False
-    if script.rpartition("/")[2] in signature.executables:
+    if _name(script) in signature.executables:
         return True
     if script.startswith("npm:"):  # how Deno names a package
         return _package(script.removeprefix("npm:")) in signature.packages
@@ -165,7 +168,7 @@ def _is_script_of(script: str, signature: ProcessSignature) -> bool:
     )
 
 
-def _script(process: Process) -> tuple[str, tuple[str, ...]]:
+def script_of(process: Process) -> tuple[str, tuple[str, ...]]:
     """Return the script that an interpreter runs and the arguments after the script.
 
     Both are empty if the process is not an interpreter or runs no script.
@@ -192,7 +195,7 @@ def _launched_package(process: Process) -> str:
     if words and _LAUNCHER_TITLE.match(words[0]):
         words = tuple(words[0].split())
     elif _first_name(process) not in _LAUNCHERS and words[:2] != ("bun", "x"):
-        script, arguments = _script(process)
+        script, arguments = script_of(process)
         if _name(script) not in _LAUNCHERS:
             return ""
         words = ("", *arguments)
@@ -209,7 +212,9 @@ def _package(specification: str) -> str:
 
 
 def _name(path: str) -> str:
-    return path.replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
+    name = path.replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
+    wrapped = _NIX_WRAPPED.fullmatch(name)
+    return wrapped[1] if wrapped else name
 
 
 def _first_name(process: Process) -> str:

@@ -109,6 +109,12 @@ def test_p4_servers_that_users_face_are_hosts():
     assert role("codex", "app-server", "daemon", "pid-update-loop") == ("codex", "helper")
 
 
+def test_the_commands_of_an_agent_that_python_runs_are_known():
+    python = {"comm": "hermes", "exe": "/usr/bin/python3"}
+    assert role("python3", "/usr/bin/hermes", "gateway", **python) == ("hermes", "host")
+    assert role("python3", "/usr/bin/hermes", "doctor", **python) == ("hermes", "helper")
+
+
 def test_p5_a_desktop_application_is_not_the_command_line_tool():
     assert role("/Applications/Claude.app/Contents/MacOS/claude", exe=" ") is None
     assert role("claude", "-p", "open /Applications/Foo.app/x") == ("claude", "session")
@@ -185,6 +191,13 @@ def test_prompts_never_matter(prompt):
         ),
         ("claude", ("claude",), {"exe": "/x/node_modules/@anthropic-ai/claude-code/claude.exe"}),
         ("claude", ("/bin/bash", "/home/u/bin/claude"), {"comm": "claude", "exe": "/bin/bash"}),
+        ("claude", ("node", "/nix/store/1f-claude/bin/.claude-wrapped"), {"exe": NODE}),
+        ("opencode", ("/nix/store/1f-opencode/bin/.opencode-wrapped",), {"exe": "/x/y"}),
+        (
+            "hermes",
+            ("/x/venv/bin/python3", "/home/u/.local/bin/hermes", "chat"),
+            {"comm": "hermes", "exe": "/usr/bin/python3.12"},
+        ),
     ],
 )
 def test_every_way_to_install_is_known(expected, argv, facts):
@@ -200,6 +213,7 @@ def test_every_way_to_install_is_known(expected, argv, facts):
         (("python3", "-m", "claude"), {}),
         (("pi", "1000"), {"exe": "/usr/bin/pi"}),  # a program that computes pi
         (("7z", "x", "codex"), {}),
+        (("hermes", "engine.js"), {"exe": "/usr/bin/hermes"}),  # a JavaScript engine
         (("npm", "install", "codex"), {"comm": "npm"}),
         (("/usr/lib/copilot-language-server",), {}),
         ((), {"comm": "kworker/0:1", "exe": " "}),
