@@ -230,11 +230,25 @@ class Pairing:
         written_lately = last_active is not None and now - last_active < WRITER_SECONDS
         if written_lately or not self._table.shows_all_of(session.agent):
             return False
+        orphans = (*self._matches.orphans, *self._matches.container_orphans)
         return not any(
-            self._table.agents[process].agent == session.agent
-            and self._table.processes[process].started_at <= (last_active or now) + SLACK_SECONDS
-            for process in (*self._matches.orphans, *self._matches.container_orphans)
+            self._table.processes[process].started_at <= (last_active or now) + SLACK_SECONDS
+            for process in (*orphans, *self._hosts_of(session.agent))
+            if self._table.agents[process].agent == session.agent
         )
+
+    def _hosts_of(self, agent: str) -> list[ProcessId]:
+        """Return the hosts of an agent that may run sessions without showing which ones.
+
+        A host may run sessions of other directories than its own. If the agent keeps the
+        transcripts open, the open files of a host show all its sessions.
+        """
+        if agent not in self._signatures or self._signatures[agent].transcript_names:
+            return []
+        agents = self._table.agents.items()
+        return [
+            process for process, found in agents if (found.agent, found.role) == (agent, "host")
+        ]
 
     def agent(self, name: str, *, installed: bool) -> AgentUsage | None:
         """Return the resource usage of an agent's processes; None if the usage is unknown.

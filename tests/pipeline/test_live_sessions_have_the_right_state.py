@@ -78,3 +78,24 @@ def test_a_session_that_was_shut_down_is_closed_before_its_process_ends(tmp_path
     assert stage.state(1) == ("closed", None)
     stage.staged.write(U1, active=NOW + 5, kind="idle")  # resumed
     assert stage.state(6) == ("idle", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "argv", "states"),
+    [
+        ("waiting", ("qwen", "--acp"), ["waiting", "waiting", "closed"]),
+        ("idle", ("qwen", "--acp"), ["idle", "idle", "closed"]),
+        ("running", ("qwen", "--acp"), ["running", "closed", "closed"]),
+        ("waiting", ("qwen", "mcp"), ["closed", "closed", "closed"]),  # no host
+    ],
+)
+def test_a_session_that_a_host_of_another_directory_may_run_is_not_closed(
+    kind, argv, states, tmp_path
+):
+    """An editor starts one host, and gives each of its sessions a directory."""
+    staged = StagedAgent(qwen.AGENT, tmp_path)
+    staged.write(U1, active=NOW, kind=kind)
+    machine = Machine().run(process(42, *argv, start=-600, cwd="/srv/elsewhere"))
+    look = Look(tmp_path, agents=[staged.agent], processes=machine.tracker)
+    found = [look.sessions(NOW + seconds)[U1]["state"]["kind"] for seconds in (20, 290, 310)]
+    assert found == states
