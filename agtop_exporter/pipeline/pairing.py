@@ -201,11 +201,18 @@ class Pairing:
         binding = self._matches.bindings.get(session)
         if binding is None or binding.role == "host":
             return False
-        leaves, processes = self._matches.leaves, self._table.processes
+        processes = self._table.processes
+        own = {
+            member.pid
+            for member, root in self._table.roots.items()
+            if self._matches.leaves.get(root) == binding.process
+        }
         starts = [
             processes[member].started_at
             for member, root in self._table.roots.items()
-            if leaves.get(root) == binding.process and member not in self._table.agents
+            if (member.pid in own and member not in self._table.agents)
+            # A shell that runs one command, another agent, is replaced by that agent.
+            or (member == root and member.pid not in own and processes[member].parent_pid in own)
         ]
         now = self._table.sampled_at
         if any(start >= time for start in starts):

@@ -54,6 +54,14 @@ def test_a_call_whose_tool_has_ended_does_not_wait_for_permission_again(stage):
     assert stage.state(32) == ("waiting", "permission")  # the next call
 
 
+def test_a_tool_that_is_an_agent_has_its_permission(stage):
+    """`sh -c 'qwen -p x'` becomes `qwen`: no shell is left between the agents."""
+    stage.staged.write(U1, active=NOW, kind="waiting", reason="permission")
+    assert stage.state(1) == ("waiting", "permission")
+    stage.machine.run(process(43, "qwen", "-p", "x", parent=42, start=2))
+    assert stage.state(3) == ("running", None)
+
+
 def test_a_call_whose_hook_has_ended_waits_for_permission_in_the_end(stage):
     """A hook that notifies the user of the prompt looks like a tool process."""
     stage.staged.write(U1, active=NOW, kind="waiting", reason="permission")
