@@ -21,6 +21,8 @@ _INTERPRETER_COMMANDS = frozenset({"run", "x"})  # bun run, bun x, deno run
 _LAUNCHERS = frozenset({"npm", "npx", "npm-cli.js", "npx-cli.js", "bunx", "pnpm", "pnpx", "yarn"})
 _LAUNCHER_COMMANDS = frozenset({"exec", "x", "dlx"})
 _NIX_WRAPPED = re.compile(r"\.(.+)-wrapped_*")  # Nix installs X as a script that runs .X-wrapped
+_APPLICATION = re.compile(r"\.app/Contents/(?:MacOS|Frameworks)/")
+_TOOL_BUNDLE = re.compile(r"/\d+\.[\d.]+/[^/]+\.app/Contents/MacOS/")
 _LAUNCHER_TITLE = re.compile(r"np(?:m exec|x) ")  # npm sets its title, which replaces argv
 
 
@@ -222,9 +224,10 @@ def _first_name(process: Process) -> str:
 
 
 def _in_application_bundle(process: Process) -> bool:
-    """Return whether the program is part of a desktop application of macOS.
+    """Return whether the program is the main or a helper program of a macOS application.
 
-    Such an application may have the same name as a command line tool.
+    Such a program may have the same name as a command line tool. Tools in the folder `Resources` of
+    an application, and bundles in a folder that is named after a version, are command line tools.
     """
-    paths = (process.exe, *process.argv[:1])
-    return any(".app/" in path.replace("\\", "/") for path in paths)
+    paths = (path.replace("\\", "/") for path in (process.exe, *process.argv[:1]))
+    return any(_APPLICATION.search(path) and not _TOOL_BUNDLE.search(path) for path in paths)

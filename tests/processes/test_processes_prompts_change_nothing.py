@@ -117,7 +117,25 @@ def test_the_commands_of_an_agent_that_python_runs_are_known():
 
 def test_p5_a_desktop_application_is_not_the_command_line_tool():
     assert role("/Applications/Claude.app/Contents/MacOS/claude", exe=" ") is None
+    helper = "/Applications/Foo.app/Contents/Frameworks/Foo Helper.app/Contents/MacOS/codex"
+    assert role(helper, exe=helper) is None
     assert role("claude", "-p", "open /Applications/Foo.app/x") == ("claude", "session")
+
+
+@pytest.mark.parametrize(
+    ("program", "argument", "expected"),
+    [
+        (
+            "Claude/claude-code/2.1.281/claude.app/Contents/MacOS/claude",
+            "-p",
+            ("claude", "session"),
+        ),
+        ("/Applications/Codex.app/Contents/Resources/codex", "app-server", ("codex", "host")),
+        ("/Applications/ChatGPT.app/Contents/Resources/codex", "exec", ("codex", "session")),
+    ],
+)
+def test_a_command_line_tool_that_an_application_brings_is_the_agent(program, argument, expected):
+    assert role(program, argument, exe=program) == expected
 
 
 def test_p6_resumed_sessions_are_sessions():
