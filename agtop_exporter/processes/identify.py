@@ -21,6 +21,7 @@ _INTERPRETER_COMMANDS = frozenset({"run", "x"})  # bun run, bun x, deno run
 _LAUNCHERS = frozenset({"npm", "npx", "npm-cli.js", "npx-cli.js", "bunx", "pnpm", "pnpx", "yarn"})
 _LAUNCHER_COMMANDS = frozenset({"exec", "x", "dlx"})
 _NIX_WRAPPED = re.compile(r"\.(.+)-wrapped_*")  # Nix installs X as a script that runs .X-wrapped
+_TARGET = re.compile(r"(.+)-(?:x86_64|aarch64|arm64)-[a-z]+-[a-z0-9-]+")  # of a downloaded program
 _APPLICATION = re.compile(r"\.app/Contents/(?:MacOS|Frameworks)/")
 _TOOL_BUNDLE = re.compile(r"/\d+\.[\d.]+/[^/]+\.app/Contents/MacOS/")
 _LAUNCHER_TITLE = re.compile(r"np(?:m exec|x) ")  # npm sets its title, which replaces argv
@@ -215,8 +216,8 @@ def _package(specification: str) -> str:
 
 def _name(path: str) -> str:
     name = path.replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
-    wrapped = _NIX_WRAPPED.fullmatch(name)
-    return wrapped[1] if wrapped else name
+    longer = _NIX_WRAPPED.fullmatch(name) or _TARGET.fullmatch(name)
+    return longer[1] if longer else name
 
 
 def _first_name(process: Process) -> str:

@@ -211,6 +211,8 @@ def test_prompts_never_matter(prompt):
         ("claude", ("/bin/bash", "/home/u/bin/claude"), {"comm": "claude", "exe": "/bin/bash"}),
         ("claude", ("node", "/nix/store/1f-claude/bin/.claude-wrapped"), {"exe": NODE}),
         ("opencode", ("/nix/store/1f-opencode/bin/.opencode-wrapped",), {"exe": "/x/y"}),
+        ("codex", ("./codex-x86_64-unknown-linux-musl",), {"exe": "/x/y"}),
+        ("codex", ("/opt/homebrew/Caskroom/codex/0.101.0/codex-aarch64-apple-darwin",), {}),
         (
             "hermes",
             ("/x/venv/bin/python3", "/home/u/.local/bin/hermes", "chat"),
