@@ -168,6 +168,18 @@ class Procfs:
         namespace = self._link(f"{self._reference}/ns/pid")
         return namespace not in {"", _FIRST_PID_NAMESPACE}
 
+    def hides_others(self) -> bool:
+        """Return whether the processes of other users are unreadable.
+
+        This is the case if /proc was mounted with the option `hidepid`, unless this process has the
+        capability to trace others or is in the group of the option `gid`.
+        """
+        try:
+            self._read("1/stat")
+        except OSError:
+            return True
+        return False
+
     def _differ(self, pid: int, namespace: str) -> bool:
         ours = self._link(f"{self._reference}/{namespace}")
         theirs = self._link(f"{pid}/{namespace}")
