@@ -36,28 +36,28 @@ SUMS = row(
         "List price in the selected time range. Each request has the price at its time.",
         f"sum({of.grown('agtop_cost_usd_total')})",
         unit="currencyUSD",
-        empty="Nothing yet",
+        empty="None yet",
     ),
     small_stat(
         "Cost, all time",
         "List price of all usage in the ledgers, also from before the selected time range.",
         f"sum({of('agtop_cost_usd_total')})",
         unit="currencyUSD",
-        empty="Nothing yet",
+        empty="None yet",
     ),
     small_stat(
         "Billed",
         "The cost that agents recorded, else the list price. Usage that a plan covers counts as 0.",
         f"sum({of.grown('agtop_billed_usd_total')})",
         unit="currencyUSD",
-        empty="Nothing yet",
+        empty="None yet",
     ),
     small_stat(
         "Cost per hour",
         "Mean list price per hour, from the first scan in the selected time range to its end.",
         f"sum({of.grown('agtop_cost_usd_total')}) / scalar({of.hours()})",
         unit="currencyUSD",
-        empty="Nothing yet",
+        empty="None yet",
     ),
     small_stat(
         "Per million tokens",
@@ -65,15 +65,15 @@ SUMS = row(
         f"1e6 * sum({of.grown('agtop_cost_usd_total')})"
         f" / (sum({of.grown('agtop_tokens_total')}) > 0)",
         unit="currencyUSD",
-        empty="Nothing yet",
+        empty="None yet",
     ),
     small_stat(
         "Saved by the cache",
         "Cost of the cached prompt tokens at the mean input price of each model in the selected "
         "time range, minus the cost of cache reads and cache writes.",
-        f"sum({SAVED})",
+        f"round(sum({SAVED}), 0.0001)",  # costs can cancel each other but for an error of 1e-10
         unit="currencyUSD",
-        empty="Nothing yet",
+        empty="None yet",
         thresholds=steps((0, "green"), base=ORANGE),
     ),
     small_stat(

@@ -63,21 +63,21 @@ NOW = row(
         "List price in the selected time range.",
         f"sum({of.grown('agtop_cost_usd_total')})",
         unit="currencyUSD",
-        empty="Nothing yet",
+        empty="None yet",
     ),
     small_stat(
         "Cost, all time",
         "List price of all usage in the ledgers, also from before the selected time range.",
         f"sum({of('agtop_cost_usd_total')})",
         unit="currencyUSD",
-        empty="Nothing yet",
+        empty="None yet",
     ),
     small_stat(
         "Tokens",
         "Tokens of all types in the selected time range.",
         f"sum({of.grown('agtop_tokens_total')})",
         unit="short",
-        empty="Nothing yet",
+        empty="None yet",
     ),
     small_stat(
         "Cache hit ratio",
@@ -188,7 +188,7 @@ ACTIVITY = row(
         "Prompts typed by users in the selected time range.",
         f"round(sum({of.grown('agtop_turns_total')}))",
         unit="short",
-        empty="Nothing yet",
+        empty="None yet",
         width=3,
     ),
     stat(
@@ -196,7 +196,7 @@ ACTIVITY = row(
         "Model responses in the selected time range.",
         f"round(sum({of.grown('agtop_requests_total')}))",
         unit="short",
-        empty="Nothing yet",
+        empty="None yet",
         width=3,
     ),
     stat(
@@ -204,7 +204,7 @@ ACTIVITY = row(
         "Sessions that started in the selected time range.",
         f"round(sum({of.grown('agtop_sessions_started_total')}))",
         unit="short",
-        empty="Nothing yet",
+        empty="None yet",
         width=3,
     ),
     stat(

@@ -96,7 +96,7 @@ CALENDAR = row(
             "List price of the present day.",
             f"sum({of.grown(SPENT)})",
             unit="currencyUSD",
-            empty="Nothing yet",
+            empty="None yet",
             width=6,
         ),
         "timeFrom": "now/d",
@@ -107,7 +107,7 @@ CALENDAR = row(
             "List price of the present month, without usage from before the first scrape.",
             month(),
             unit="currencyUSD",
-            empty="Nothing yet",
+            empty="None yet",
             width=6,
         )
     ),
@@ -118,7 +118,7 @@ CALENDAR = row(
             "month continues.",
             projected(),
             unit="currencyUSD",
-            empty="Nothing yet",
+            empty="None yet",
             width=6,
         )
     ),

@@ -32,7 +32,7 @@ from promql import substituted
 from snapshots import make_agent, make_gauges, make_session, make_snapshot, make_totals
 
 from agtop_exporter.metrics import collect
-from agtop_exporter.model import TOKEN_TYPES
+from agtop_exporter.model import TOKEN_TYPES, State
 from agtop_exporter.render import prometheus
 
 AGENTS = {
@@ -40,38 +40,40 @@ AGENTS = {
     "codex": ("gpt-5-codex", "gpt-5.2-codex", "gpt-5.1-codex-mini"),
     "gemini": ("gemini-3-pro", "gemini-3-flash"),
 }
-PROJECTS, TOOLS, LIVE_SESSIONS = 12, 30, 3
+PROJECTS, TOOLS = 12, 30
+STATES = ("running", "running", "waiting", "idle", "error")
 
 
-def totals_of(growth):
+def totals_of(growth, host):
     """Return the totals of one machine after `growth` seconds of activity."""
-    totals = {}
+    totals, busy = {}, 1 + host % 7
     for agent, models in AGENTS.items():
         totals |= {series: value for series, value in make_totals(agent).items() if len(series) < 3}
-        for model in models:
-            totals |= {("tokens", agent, model, kind): 9_973 * growth for kind in TOKEN_TYPES}
-            totals |= {
-                ("cost", agent, model, kind, "estimated"): 7_919_000_000 * growth
-                for kind in TOKEN_TYPES
-            }
+        for share, model in enumerate(reversed(models), start=1):
+            work = share * busy * growth
+            for power, kind in enumerate(TOKEN_TYPES):
+                often = 20 if kind == "cache_read" else 2
+                totals["tokens", agent, model, kind] = 3 * often * work
+                totals["cost", agent, model, kind, "estimated"] = (7 + power) * 1_301_000 * work
             totals["requests", agent, model] = growth // 3
             totals["unpriced_tokens", agent, model] = 0
-            totals["reasoning_tokens", agent, model] = 311 * growth
+            totals["reasoning_tokens", agent, model] = work
         for number in range(TOOLS // len(AGENTS)):
             totals["tool_calls", agent, f"Tool{number}"] = growth // (number + 2)
         for number in range(PROJECTS // len(AGENTS)):
-            totals["project_tokens", agent, f"project-{number}"] = 7_001 * growth
-            totals["project_cost", agent, f"project-{number}"] = 6_007_000_000 * growth
+            part = (7 + number) * busy * growth
+            totals["project_tokens", agent, f"project-{number}"] = 10 * part
+            totals["project_cost", agent, f"project-{number}"] = 2_003_000 * part
     return totals
 
 
 def page(host, seconds):
     """Return the page of a machine."""
     sessions = [
-        make_session(session_id=f"{host:08x}-0000-4000-8000-{number:012x}")
-        for number in range(LIVE_SESSIONS)
+        make_session(session_id=f"{host:08x}-0000-4000-8000-{number:012x}", state=State(kind))
+        for number, kind in enumerate(("running", STATES[host % len(STATES)], "idle"))
     ]
-    snapshot = make_snapshot(*sessions, totals=totals_of(int(seconds) + host))
+    snapshot = make_snapshot(*sessions, totals=totals_of(int(seconds) + host, host))
     agents = tuple(make_agent(agent=name) for name in AGENTS)
     snapshot = msgspec.structs.replace(
         snapshot, agents=agents, gauges=make_gauges(), generated_at=time.time()
