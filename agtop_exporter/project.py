@@ -96,6 +96,8 @@ def _repository_at(folder: Path, enter: Enter) -> FindName | None:
     enter(str(git))
     if git.exists() and not all(_is_missing(git / name) for name in ("HEAD", "config")):
         return _git_name
+    for name in (".jj", *CHECKOUTS):
+        enter(str(folder / name))
     if (folder / ".jj" / "repo").exists():
         return _jj_name
     if any((folder / name).is_dir() for name in CHECKOUTS):

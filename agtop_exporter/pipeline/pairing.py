@@ -226,10 +226,10 @@ class Pairing:
         """Return whether a session that is not matched certainly has no process.
 
         The result is True in two cases. First, the process of the session ended after the last
-        record. Second, all processes of the agent are visible, and each of them either runs another
-        session or started after the last record. The second case does not apply if the last record
-        is less than WRITER_SECONDS old. `now` and `last_active` (the time of the last record) are
-        in unix seconds.
+        record. Second, all processes of the agent are visible, and each of them either runs only
+        other sessions or started after the last record. The second case does not apply if the last
+        record is less than WRITER_SECONDS old. `now` and `last_active` (the time of the last
+        record) are in unix seconds.
         """
         ended = self._matches.ended.get(session)
         if ended is not None and (last_active is None or last_active <= ended):
