@@ -10,6 +10,7 @@ other machines. Known layouts of worktrees:
 * `<repository>/.worktrees/<name>`, `<repository>.worktrees/<name>`
 * `<home>/conductor/workspaces/<repository>/<name>`, `<repository>/.conductor/<name>`: Conductor
 * `<repository>.git/<name>`, `<repository>/.bare`: beside or in a bare repository
+* `/workspaces/<repository>`: dev containers and Codespaces
 """
 
 import re
@@ -73,10 +74,18 @@ class PathNames:
                 return name
         return ""
 
+    def bare_name(self, parts: Sequence[str]) -> str:
+        """Return the name of the bare repository whose path has the components `parts`.
+
+        The result is "" if the path contains no name.
+        """
+        is_named = parts and parts[-1] != "bare" and not parts[-1].startswith(".")
+        return self.name_of(parts if is_named else parts[:-1])
+
     def _repository_at(self, parts: Sequence[str], index: int) -> str:
         """Return the repository's name if a layout matches at the component `index`; else ""."""
         part, base, below = parts[index], parts[:index], parts[index + 1 :]
-        if part in (".git", ".bare"):
+        if part in (".git", ".bare", ".jj"):
             return below[-1] if "modules" in below else self.name_of(base)
         if part.endswith(".git"):
             return part.removesuffix(".git")
@@ -149,10 +158,12 @@ def _holds_repositories(parts: Sequence[str]) -> bool:
 
 
 def _clone_name(parts: Sequence[str]) -> str | None:
-    """Return the name of the folder below `<temporary folder>/<random name>`.
+    """Return the name of the folder below `<temporary folder>/<random name>` or `/workspaces`.
 
     Return "" if the path ends with the random name, and None if the path has no such part.
     """
+    if parts[:1] == ("workspaces",):  # the folder of repositories in dev containers
+        return parts[min(1, len(parts) - 1)]
     for index, part in enumerate(parts[1:], 1):
         if parts[index - 1] in TEMPORARY and (RANDOM.fullmatch(part) or ID.fullmatch(part)):
             return parts[index + 1] if index + 1 < len(parts) else ""

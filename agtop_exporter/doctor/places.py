@@ -14,6 +14,7 @@ import msgspec
 from agtop_exporter.agents import MAX_DEPTH, Agent
 from agtop_exporter.folders import Folders
 from agtop_exporter.folders.mounts import is_below
+from agtop_exporter.paths import clean_path
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.reading.sources import COMPRESSED_SUFFIX
 
@@ -110,6 +111,8 @@ class Inventory:
 
     def _check_file(self, entry: os.DirEntry[str], *, is_regular: bool) -> None:
         """Add a file to `not_read`, if it may contain usage and is not read."""
+        if not clean_path(entry.path):
+            return  # no text: the scan has reported it as unreadable
         if entry.path in self._aliases:
             self.not_read[entry.path] = "another path of a file that is read"
         elif not is_regular:

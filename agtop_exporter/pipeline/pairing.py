@@ -201,11 +201,18 @@ class Pairing:
         binding = self._matches.bindings.get(session)
         if binding is None or binding.role == "host":
             return False
-        leaves, processes = self._matches.leaves, self._table.processes
+        processes = self._table.processes
+        own = {
+            member.pid
+            for member, root in self._table.roots.items()
+            if self._matches.leaves.get(root) == binding.process
+        }
         starts = [
             processes[member].started_at
             for member, root in self._table.roots.items()
-            if leaves.get(root) == binding.process and member not in self._table.agents
+            if (member.pid in own and member not in self._table.agents)
+            # A shell that runs one command, another agent, is replaced by that agent.
+            or (member == root and member.pid not in own and processes[member].parent_pid in own)
         ]
         now = self._table.sampled_at
         if any(start >= time for start in starts):
@@ -219,10 +226,10 @@ class Pairing:
         """Return whether a session that is not matched certainly has no process.
 
         The result is True in two cases. First, the process of the session ended after the last
-        record. Second, all processes of the agent are visible, and each of them either runs another
-        session or started after the last record. The second case does not apply if the last record
-        is less than WRITER_SECONDS old. `now` and `last_active` (the time of the last record) are
-        in unix seconds.
+        record. Second, all processes of the agent are visible, and each of them either runs only
+        other sessions or started after the last record. The second case does not apply if the last
+        record is less than WRITER_SECONDS old. `now` and `last_active` (the time of the last
+        record) are in unix seconds.
         """
         ended = self._matches.ended.get(session)
         if ended is not None and (last_active is None or last_active <= ended):
@@ -230,11 +237,25 @@ class Pairing:
         written_lately = last_active is not None and now - last_active < WRITER_SECONDS
         if written_lately or not self._table.shows_all_of(session.agent):
             return False
+        orphans = (*self._matches.orphans, *self._matches.container_orphans)
         return not any(
-            self._table.agents[process].agent == session.agent
-            and self._table.processes[process].started_at <= (last_active or now) + SLACK_SECONDS
-            for process in (*self._matches.orphans, *self._matches.container_orphans)
+            self._table.processes[process].started_at <= (last_active or now) + SLACK_SECONDS
+            for process in (*orphans, *self._hosts_of(session.agent))
+            if self._table.agents[process].agent == session.agent
         )
+
+    def _hosts_of(self, agent: str) -> list[ProcessId]:
+        """Return the hosts of an agent that may run sessions without showing which ones.
+
+        A host may run sessions of other directories than its own. If the agent keeps the
+        transcripts open, the open files of a host show all its sessions.
+        """
+        if agent not in self._signatures or self._signatures[agent].transcript_names:
+            return []
+        agents = self._table.agents.items()
+        return [
+            process for process, found in agents if (found.agent, found.role) == (agent, "host")
+        ]
 
     def agent(self, name: str, *, installed: bool) -> AgentUsage | None:
         """Return the resource usage of an agent's processes; None if the usage is unknown.

@@ -99,8 +99,8 @@ class ProcessTable(msgspec.Struct, frozen=True):
     writing. Files open for reading are no evidence, because an agent also reads the transcripts of
     other sessions. `skipped` counts the processes that are left out or partly unreadable, by
     reason. Each process is counted once per reason. `hidden` has the names of agents that have
-    processes in containers of other users. `in_container` means that this program runs in a
-    container and sees only the processes of the container.
+    processes in containers of other users. `partial` means that this program does not see every
+    process of the users: it runs in a container, or the system hides processes of other users.
 
     The following holds for every table of a `ProcessSource`:
 
@@ -123,7 +123,7 @@ class ProcessTable(msgspec.Struct, frozen=True):
     open_files: Mapping[ProcessId, tuple[str, ...]] = {}
     skipped: Mapping[str, int] = {}
     hidden: frozenset[str] = frozenset()
-    in_container: bool = False
+    partial: bool = False
     complete: bool = True  # False: the processes could not be listed
 
     def shows_all_of(self, agent: str) -> bool:
@@ -132,7 +132,7 @@ class ProcessTable(msgspec.Struct, frozen=True):
         A virtual machine counts as another machine. On macOS and Windows, containers run in a
         virtual machine.
         """
-        return self.complete and not self.in_container and agent not in self.hidden
+        return self.complete and not self.partial and agent not in self.hidden
 
 
 class Binding(msgspec.Struct, frozen=True, gc=False):

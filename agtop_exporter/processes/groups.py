@@ -7,8 +7,11 @@ import msgspec
 
 from agtop_exporter.model import SessionKey
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessTable, Role
+from agtop_exporter.processes.identify import script_of
 
 _DEEPEST = 64  # largest number of ancestors to follow; reused pids can form a cycle
+_LAUNCH_SECONDS = 10.0  # longest time from the start of a wrapper to the start of its agent process
+_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "fish"})
 
 
 class Group(msgspec.Struct, frozen=True, gc=False):
@@ -86,7 +89,7 @@ def _wrapper_of(
 
     Only the nearest ancestor that is an agent process and not a helper can be the wrapper. This
     ancestor must belong to the same agent. It must also have the role `wrapper`, or be the direct
-    parent and have the same role as `process`.
+    parent, have the same role as `process` and only start this process.
     """
     recognised = table.agents[process]
     child = table.processes[process]
@@ -97,7 +100,26 @@ def _wrapper_of(
         known = table.agents.get(parent.id)
         if known is not None and known.role != "helper":
             same = known.agent == recognised.agent
-            inner = known.role == "wrapper" or (not distance and known.role == recognised.role)
+            inner = known.role == "wrapper" or (
+                not distance and known.role == recognised.role and _only_starts(parent, child)
+            )
             return parent.id if same and inner else None
         child = parent
     return None
+
+
+def _only_starts(parent: Process, child: Process) -> bool:
+    """Return whether an agent process is probably a wrapper that has started its child `child`.
+
+    A shell that runs one command becomes this command. An agent that a tool of another one runs is
+    therefore often a direct child, too. A wrapper starts its child soon, or is a script of a shell.
+    A wrapper that starts the same script again, as some agents do after a change of their settings,
+    passes its own arguments on.
+    """
+    if parent.exe.rpartition("/")[2] in _SHELLS:
+        return True
+    if child.started_at - parent.started_at <= _LAUNCH_SECONDS:
+        return True
+    script, arguments = script_of(parent)
+    again, same = script_of(child)
+    return bool(script and again) and arguments == same

@@ -13,12 +13,17 @@ from agtop_exporter.signature import UUID, ProcessSignature
 
 # Node 24 names its main thread MainThread, Node 25 node-MainThread.
 _INTERPRETERS = frozenset({"node", "nodejs", "bun", "deno", "MainThread", "node-MainThread"})
+_PYTHON = re.compile(r"python[\d.]*")
 _INTERPRETER_VALUE_OPTIONS = frozenset(
     {"-r", "--require", "--import", "--loader", "--experimental-loader", "--env-file", "-C"}
 )
 _INTERPRETER_COMMANDS = frozenset({"run", "x"})  # bun run, bun x, deno run
 _LAUNCHERS = frozenset({"npm", "npx", "npm-cli.js", "npx-cli.js", "bunx", "pnpm", "pnpx", "yarn"})
 _LAUNCHER_COMMANDS = frozenset({"exec", "x", "dlx"})
+_NIX_WRAPPED = re.compile(r"\.(.+)-wrapped_*")  # Nix installs X as a script that runs .X-wrapped
+_TARGET = re.compile(r"(.+)-(?:x86_64|aarch64|arm64)-[a-z]+-[a-z0-9-]+")  # of a downloaded program
+_APPLICATION = re.compile(r"\.app/Contents/(?:MacOS|Frameworks)/")
+_TOOL_BUNDLE = re.compile(r"/\d+\.[\d.]+/[^/]+\.app/Contents/MacOS/")
 _LAUNCHER_TITLE = re.compile(r"np(?:m exec|x) ")  # npm sets its title, which replaces argv
 
 
@@ -44,13 +49,13 @@ def identify(process: Process, signatures: Mapping[str, ProcessSignature]) -> Re
             ),
             None,
         )
-    script, arguments = _script(process)
+    script, arguments = script_of(process)
     for agent, signature in signatures.items():
         if _first_name(process) in signature.tools:
             return None
         if _is_native(process, signature):
             # The process may have the agent's name and run a script, which is then argument 1.
-            hosted = _name("".join(process.argv[1:2])) in signature.executables
+            hosted = _name("".join(process.argv[1:2])) in signature.executables | signature.titles
             if not _is_script_of(script, signature):
                 arguments = process.argv[2 if hosted else 1 :]
             return _describe(agent, signature, arguments)
@@ -148,7 +153,8 @@ def _is_native(process: Process, signature: ProcessSignature) -> bool:
     if not signature.executables.isdisjoint(names):
         return True
     if not signature.titles.isdisjoint(names):
-        return _name(process.exe) in _INTERPRETERS
+        interpreter = _name(process.exe)
+        return interpreter in _INTERPRETERS or _PYTHON.fullmatch(interpreter) is not None
     folder_of_program = process.exe.rpartition("/")[0]
     return any(folder_of_program.endswith(f"/{folder}") for folder in signature.version_folders)
 
@@ -156,7 +162,7 @@ def _is_native(process: Process, signature: ProcessSignature) -> bool:
 def _is_script_of(script: str, signature: ProcessSignature) -> bool:
     if not script:
         return False
-    if script.rpartition("/")[2] in signature.executables:
+    if _name(script) in signature.executables:
         return True
     if script.startswith("npm:"):  # how Deno names a package
         return _package(script.removeprefix("npm:")) in signature.packages
@@ -165,7 +171,7 @@ def _is_script_of(script: str, signature: ProcessSignature) -> bool:
     )
 
 
-def _script(process: Process) -> tuple[str, tuple[str, ...]]:
+def script_of(process: Process) -> tuple[str, tuple[str, ...]]:
     """Return the script that an interpreter runs and the arguments after the script.
 
     Both are empty if the process is not an interpreter or runs no script.
@@ -192,7 +198,7 @@ def _launched_package(process: Process) -> str:
     if words and _LAUNCHER_TITLE.match(words[0]):
         words = tuple(words[0].split())
     elif _first_name(process) not in _LAUNCHERS and words[:2] != ("bun", "x"):
-        script, arguments = _script(process)
+        script, arguments = script_of(process)
         if _name(script) not in _LAUNCHERS:
             return ""
         words = ("", *arguments)
@@ -209,7 +215,9 @@ def _package(specification: str) -> str:
 
 
 def _name(path: str) -> str:
-    return path.replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
+    name = path.replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
+    longer = _NIX_WRAPPED.fullmatch(name) or _TARGET.fullmatch(name)
+    return longer[1] if longer else name
 
 
 def _first_name(process: Process) -> str:
@@ -217,9 +225,10 @@ def _first_name(process: Process) -> str:
 
 
 def _in_application_bundle(process: Process) -> bool:
-    """Return whether the program is part of a desktop application of macOS.
+    """Return whether the program is the main or a helper program of a macOS application.
 
-    Such an application may have the same name as a command line tool.
+    Such a program may have the same name as a command line tool. Tools in the folder `Resources` of
+    an application, and bundles in a folder that is named after a version, are command line tools.
     """
-    paths = (process.exe, *process.argv[:1])
-    return any(".app/" in path.replace("\\", "/") for path in paths)
+    paths = (path.replace("\\", "/") for path in (process.exe, *process.argv[:1]))
+    return any(_APPLICATION.search(path) and not _TOOL_BUNDLE.search(path) for path in paths)

@@ -35,10 +35,16 @@ class Procfs:
     def boot_time(self) -> float | None:
         """Return the time of the boot in unix seconds by the current clock; None if unknown.
 
-        psutil returns whole seconds, and some of its versions cache the first value.
+        psutil returns whole seconds, and some of its versions cache the first value. In a container
+        of LXC, `/proc/uptime` is the uptime of the container, but the starts of its processes are
+        ticks since the boot of the machine (lxc/lxcfs 164). Therefore the clock of the kernel is
+        read instead, except for a mounted procfs.
         """
         try:
-            uptime = float(self._read("uptime").split()[0])
+            if self._root == "/proc":
+                uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
+            else:
+                uptime = float(self._read("uptime").split()[0])
         except (OSError, IndexError, ValueError):
             return self._boot_second()
         return time.time() - uptime  # noqa: TID251 - must be the time at which uptime was read
@@ -161,6 +167,18 @@ class Procfs:
         """Return whether this proc file system shows only the processes of one container."""
         namespace = self._link(f"{self._reference}/ns/pid")
         return namespace not in {"", _FIRST_PID_NAMESPACE}
+
+    def hides_others(self) -> bool:
+        """Return whether the processes of other users are unreadable.
+
+        This is the case if /proc was mounted with the option `hidepid`, unless this process has the
+        capability to trace others or is in the group of the option `gid`.
+        """
+        try:
+            self._read("1/stat")
+        except OSError:
+            return True
+        return False
 
     def _differ(self, pid: int, namespace: str) -> bool:
         ours = self._link(f"{self._reference}/{namespace}")

@@ -153,6 +153,10 @@ class ProcessReader:
         """Return whether only the processes of one container are visible."""
         return self._procfs.in_container() if self._procfs else False
 
+    def hides_others(self) -> bool:
+        """Return whether the system hides the processes of other users from this process."""
+        return self._procfs.hides_others() if self._procfs else False
+
     def _describe(self, identity: ProcessId, parent_pid: int, handle: Handle) -> Process:
         with handle.oneshot():
             name, zombie = self._name(handle), self._is_zombie(handle)

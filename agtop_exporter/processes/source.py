@@ -64,6 +64,7 @@ class Reader(Protocol):
     def namespace_mismatch(self, pid: int) -> str: ...  # noqa: D102
     def inner_pid(self, pid: int) -> int: ...  # noqa: D102
     def in_container(self) -> bool: ...  # noqa: D102
+    def hides_others(self) -> bool: ...  # noqa: D102
 
 
 def system_processes(
@@ -121,7 +122,7 @@ class ProcessTracker:
         """
         self._tick += 1
         try:
-            boot_id, in_container = self._reader.boot_id(), self._reader.in_container()
+            boot_id, partial = self._reader.boot_id(), self._is_partial()
             self._follow_clock(self._reader.clock_step())
             self._look(set(self._reader.pids()), now)
             members = find_roots(self._known, self._roots)
@@ -151,7 +152,7 @@ class ProcessTracker:
             },
             skipped=dict(self._skipped),
             hidden=frozenset(item.hidden_agent for item in self._known.values()) - {""},
-            in_container=in_container,
+            partial=partial,
         )
 
     def listening_ports(self, pid: int) -> tuple[int, ...]:
@@ -222,6 +223,11 @@ class ProcessTracker:
             # Kernel threads and other users' processes are never complete: two reads are enough.
             incomplete=partial and not (earlier and earlier.incomplete),
         )
+
+    def _is_partial(self) -> bool:
+        """Return whether processes of the users may be invisible."""
+        others = self._uids is None or not self._uids <= {platforms.user_id()}
+        return self._reader.in_container() or (others and self._reader.hides_others())
 
     def _is_foreign(self, process: Process) -> bool:
         return self._uids is not None and process.uid not in self._uids

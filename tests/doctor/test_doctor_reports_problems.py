@@ -14,7 +14,9 @@ from small_homes import claude_answer, claude_file, claude_turns
 from transcripts import Codex, usage
 
 from agtop_exporter.doctor import examine
+from agtop_exporter.doctor.places import Inventory
 from agtop_exporter.doctor.records import RecordCounts
+from agtop_exporter.folders import Folders
 
 pytestmark = pytest.mark.integration
 
@@ -216,6 +218,15 @@ def test_targets_of_links_are_reported(tmp_path):
     done = doctor(tmp_path)
     assert done.returncode == 0
     assert f"  - not read: {path.parent}/gone.jsonl (a link to nothing)\n" in done.stdout
+
+
+def test_a_file_whose_name_is_no_text_is_reported_only_as_unreadable(tmp_path):
+    """The scan reports such a file as unreadable. Its name cannot be printed."""
+    for name in (b"a.jsonl", b"\xff.jsonl"):
+        (tmp_path / os.fsdecode(name)).write_text("{}\n")
+    inventory = Inventory((), {}, Folders({}, in_child=False))
+    inventory.look(tmp_path)
+    assert [Path(path).name for path in inventory.not_read] == ["a.jsonl"]
 
 
 @pytest.mark.slow

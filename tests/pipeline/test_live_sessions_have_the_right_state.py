@@ -54,6 +54,14 @@ def test_a_call_whose_tool_has_ended_does_not_wait_for_permission_again(stage):
     assert stage.state(32) == ("waiting", "permission")  # the next call
 
 
+def test_a_tool_that_is_an_agent_has_its_permission(stage):
+    """`sh -c 'qwen -p x'` becomes `qwen`: no shell is left between the agents."""
+    stage.staged.write(U1, active=NOW, kind="waiting", reason="permission")
+    assert stage.state(1) == ("waiting", "permission")
+    stage.machine.run(process(43, "qwen", "-p", "x", parent=42, start=2))
+    assert stage.state(3) == ("running", None)
+
+
 def test_a_call_whose_hook_has_ended_waits_for_permission_in_the_end(stage):
     """A hook that notifies the user of the prompt looks like a tool process."""
     stage.staged.write(U1, active=NOW, kind="waiting", reason="permission")
@@ -78,3 +86,24 @@ def test_a_session_that_was_shut_down_is_closed_before_its_process_ends(tmp_path
     assert stage.state(1) == ("closed", None)
     stage.staged.write(U1, active=NOW + 5, kind="idle")  # resumed
     assert stage.state(6) == ("idle", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "argv", "states"),
+    [
+        ("waiting", ("qwen", "--acp"), ["waiting", "waiting", "closed"]),
+        ("idle", ("qwen", "--acp"), ["idle", "idle", "closed"]),
+        ("running", ("qwen", "--acp"), ["running", "closed", "closed"]),
+        ("waiting", ("qwen", "mcp"), ["closed", "closed", "closed"]),  # no host
+    ],
+)
+def test_a_session_that_a_host_of_another_directory_may_run_is_not_closed(
+    kind, argv, states, tmp_path
+):
+    """An editor starts one host, and gives each of its sessions a directory."""
+    staged = StagedAgent(qwen.AGENT, tmp_path)
+    staged.write(U1, active=NOW, kind=kind)
+    machine = Machine().run(process(42, *argv, start=-600, cwd="/srv/elsewhere"))
+    look = Look(tmp_path, agents=[staged.agent], processes=machine.tracker)
+    found = [look.sessions(NOW + seconds)[U1]["state"]["kind"] for seconds in (20, 290, 310)]
+    assert found == states

@@ -59,6 +59,10 @@ ENGINE = [
     "/srv/git/engine.git",
     "/srv/git/engine.git/fix-41",
     "/srv/gone/engine/.bare",
+    # dev containers
+    "/workspaces/engine",
+    "/workspaces/engine/packages/web",
+    "vscode-remote://dev-container%2B1f/workspaces/engine/packages/web",
     # temporary clones
     "/tmp/tmp.Xa3fQ2b1/engine",
     "/tmp/tmpab12cd34/engine/packages/web",
@@ -167,7 +171,9 @@ def test_a_worktree_without_its_repository_has_the_name_in_its_pointer(pointer, 
     assert project_name(str(tmp_path / "side" / "src")) == "engine"
 
 
-@pytest.mark.parametrize(("bare", "place"), [("engine.git", ""), (".bare", "engine")])
+@pytest.mark.parametrize(
+    ("bare", "place"), [("engine.git", ""), ("engine", ""), (".bare", "engine"), ("bare", "engine")]
+)
 def test_a_worktree_of_a_bare_repository_has_its_name(bare, place, tmp_path):
     repository = tmp_path / place / bare
     (repository / "worktrees" / "side").mkdir(parents=True)
@@ -176,7 +182,14 @@ def test_a_worktree_of_a_bare_repository_has_its_name(bare, place, tmp_path):
     (tmp_path / "side").mkdir()
     (tmp_path / "side" / ".git").write_text(f"gitdir: {repository}/worktrees/side\n")
     assert project_name(str(tmp_path / "side")) == "engine"
-    assert project_name(str(repository)) == "engine"
+    assert project_name(str(repository)) == ("bare" if bare == "bare" else "engine")
+
+
+@pytest.mark.parametrize("name", [project_name, folder_name])
+def test_both_spellings_of_an_accent_are_one_project(name):
+    """On macOS, a path may be decomposed. Some agents compose it before they write it."""
+    assert name("/srv/gone/cafe\N{COMBINING ACUTE ACCENT}") == "caf\xe9"
+    assert name("/srv/gone/caf\xe9") == "caf\xe9"
 
 
 @pytest.mark.parametrize("linked", [False, True])

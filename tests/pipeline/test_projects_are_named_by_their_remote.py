@@ -37,6 +37,9 @@ def worktree(main, folder, *, name="side"):
         pytest.param("/srv/git/engine.git", id="a path"),
         pytest.param("https://ada:secret@example.org/ada/engine", id="a credential"),
         pytest.param('"https://example.org/ada/engine" ; the old place', id="quoted"),
+        pytest.param("/srv/git/engine/.git", id="a path of a checkout"),
+        pytest.param("file:///srv/git/engine/.git/", id="a URL of a checkout"),
+        pytest.param("https://example.org/engine\n\turl = https://example.org/x", id="a mirror"),
     ],
 )
 def test_the_remote_names_it(tmp_path, url):
@@ -53,6 +56,22 @@ def test_without_that_remote_its_root_names_it(tmp_path, url, remote):
     root = clone(tmp_path / "copy-7", url, remote=remote)
     (root / "src").mkdir()
     assert project_name(str(root / "src")) == "copy-7"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        '[REMOTE "origin"]\n\tURL = x:engine.git\n',
+        '[remote "origin"] url = x:engine.git\n',
+        '[remote "Origin"]\n\turl = x:gears.git\n[remote "origin"]\n\turl = x:engine.git\n',
+        '\ufeff[remote "origin"]\r\n\turl = x:engine.git\r\n',
+        '= no setting\n[core]\n[remote "origin"]\n\tpushurl = x:y\n\turl=x:engine.git # old\n',
+    ],
+)
+def test_a_configuration_is_read_as_git_reads_it(tmp_path, config):
+    root = clone(tmp_path / "copy-7", "")
+    (root / ".git/config").write_text(config, newline="")
+    assert project_name(str(root)) == "engine"
 
 
 def test_a_worktree_is_of_its_main_repository(tmp_path):

@@ -57,3 +57,21 @@ def test_a_name_is_not_looked_for_where_the_program_runs(tmp_path, monkeypatch):
     """Cursor's transcripts may contain only the name of a folder."""
     monkeypatch.chdir(repository(tmp_path / "outer", "gears"))
     assert project_name("home-ada-src-engine") == "home-ada-src-engine"
+
+
+def test_an_empty_git_directory_is_no_repository(tmp_path):
+    """A sandbox creates `.git` in its working directory to protect it (openai/codex 37318)."""
+    outer = repository(tmp_path / "outer", "engine")
+    (outer / "packages" / "web" / ".git").mkdir(parents=True)
+    assert project_name(str(outer / "packages" / "web")) == "engine"
+
+
+def test_a_link_into_a_repository_belongs_to_it(tmp_path):
+    """Some agents record the path in PWD, which contains the link."""
+    web = repository(tmp_path / "outer", "engine") / "packages" / "web"
+    web.mkdir(parents=True)
+    (tmp_path / "shortcut").symlink_to(web)
+    assert project_name(str(tmp_path / "shortcut")) == "engine"
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "name").symlink_to(tmp_path / "plain")
+    assert project_name(str(tmp_path / "name")) == "name"

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -13,6 +14,7 @@ from processes.running import clock, disk_bytes, stat_fields
 
 from agtop_exporter.model import SessionKey
 from agtop_exporter.processes.facts import Binding, Matches, ProcessId
+from agtop_exporter.processes.procfs import Procfs
 from agtop_exporter.processes.reader import ProcessReader
 from agtop_exporter.processes.source import ProcessTracker, system_processes, users_of
 from agtop_exporter.processes.usage import TreeUsage, advance
@@ -178,6 +180,16 @@ def test_start_times_follow_the_clock(tmp_path):
     starts = {item.id.pid: item.started_at for item in second.processes.values()}
     assert starts == {42: 1_800_003_700, 43: 1_800_003_800}
     assert second.boot_id == first.boot_id
+
+
+def test_the_uptime_of_a_container_changes_no_start(monkeypatch):
+    """With lxcfs, /proc/uptime shows the age of the container, and starts were in the future."""
+    whole = Procfs("/proc")
+    boot = whole.boot_time()
+    monkeypatch.setattr(whole, "_read", lambda _path, **_limit: b"60.00 60.00\n")
+    assert whole.boot_time() == pytest.approx(boot, abs=1)
+    booted = next(line for line in Path("/proc/stat").read_text().split("\n") if "btime" in line)
+    assert boot == pytest.approx(int(booted.split()[1]), abs=1.5)
 
 
 @pytest.mark.slow

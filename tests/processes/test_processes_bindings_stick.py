@@ -304,6 +304,46 @@ def test_an_agent_that_an_agent_runs_as_a_tool_is_its_own():
     assert found == {U1: (10, "high"), U2: (12, "medium")}
 
 
+NODE_SCRIPTS = [("gemini", ("node", "/opt/bin/gemini")), ("qwen", ("node", "/opt/bin/qwen"))]
+
+
+@pytest.mark.parametrize(
+    ("agent", "argv"), [*NODE_SCRIPTS, ("opencode", ("opencode",)), ("copilot", ("copilot",))]
+)
+def test_an_agent_in_the_place_of_its_shell_is_its_own(agent, argv):
+    """`sh -c 'opencode run x'` becomes `opencode`, so that it is a direct child of the agent."""
+    exe = f"/usr/bin/{argv[0]}"
+    machine = Machine().run(process(10, *argv, start=-600, exe=exe))
+    one = session(agent, "one", -590, -5)
+    assert machine.pair(one) == {"one": (10, "medium")}
+    machine.run(process(12, *argv, "-p", "x", parent=10, start=-20, exe=exe))
+    assert machine.pair(one, seconds=5) == {"one": (10, "medium")}
+    two = session(agent, "two", -18, 0)
+    assert machine.pair(one, two) == {"one": (10, "medium"), "two": (12, "medium")}
+
+
+@pytest.mark.parametrize(("agent", "argv"), NODE_SCRIPTS)
+@pytest.mark.parametrize("delay", [1, 500])
+def test_a_wrapper_that_starts_itself_again_is_a_wrapper(agent, argv, delay):
+    """After a change of some settings, the process of the session is replaced by a new one."""
+    again = (argv[0], "--max-old-space-size=4096", *argv[1:])
+    machine = Machine().run(
+        process(10, *argv, "-m", "x", start=-600, exe="/usr/bin/node"),
+        process(11, *again, "-m", "x", parent=10, start=-600 + delay, exe="/usr/bin/node"),
+    )
+    assert machine.pair(session(agent, "one", -590, -5)) == {"one": (11, "medium")}
+    assert machine.orphans() == []
+
+
+def test_a_script_of_a_shell_that_starts_its_agent_late_is_a_wrapper():
+    machine = Machine().run(
+        process(10, "bash", "/home/u/bin/codex", comm="codex", exe="/bin/bash"),
+        process(11, "codex", "--yolo", parent=10, start=-3000),
+    )
+    assert machine.pair(session("codex", U1, -2990, 0)) == {U1: (11, "medium")}
+    assert machine.orphans() == []
+
+
 def test_a_parent_and_a_child_that_name_different_sessions_are_two():
     parent, child = process(10, "claude"), process(11, "claude", parent=10)
     machine = Machine().run(parent, child)

@@ -155,8 +155,16 @@ def test_the_boot_id_falls_back_to_the_boot_time(proc):
 
 def test_a_container_that_sees_only_itself_is_reported(tmp_path):
     inside = make_proc(tmp_path / "inside", BOOTED, pid_ns="4026532999")
-    assert sample(inside).in_container
-    assert not sample(make_proc(tmp_path / "host", BOOTED)).in_container
+    assert sample(inside).partial
+    assert not sample(make_proc(tmp_path / "host", BOOTED)).partial
+
+
+@pytest.mark.parametrize(("owner", "shown"), [(os.getuid() + 1, False), (os.getuid(), True)])
+def test_with_hidepid_only_the_own_processes_are_all_visible(proc, owner, shown):
+    """A session of another user was closed, because its process is hidden."""
+    (proc / "1/stat").unlink()
+    source = system_processes(str(proc), signatures=SIGNATURES, uids=frozenset({owner}))
+    assert source.sample(NOW).shows_all_of("claude") is shown
 
 
 def test_an_agent_in_a_container_of_root_is_hidden_until_it_ends(proc):

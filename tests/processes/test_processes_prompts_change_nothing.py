@@ -109,9 +109,33 @@ def test_p4_servers_that_users_face_are_hosts():
     assert role("codex", "app-server", "daemon", "pid-update-loop") == ("codex", "helper")
 
 
+def test_the_commands_of_an_agent_that_python_runs_are_known():
+    python = {"comm": "hermes", "exe": "/usr/bin/python3"}
+    assert role("python3", "/usr/bin/hermes", "gateway", **python) == ("hermes", "host")
+    assert role("python3", "/usr/bin/hermes", "doctor", **python) == ("hermes", "helper")
+
+
 def test_p5_a_desktop_application_is_not_the_command_line_tool():
     assert role("/Applications/Claude.app/Contents/MacOS/claude", exe=" ") is None
+    helper = "/Applications/Foo.app/Contents/Frameworks/Foo Helper.app/Contents/MacOS/codex"
+    assert role(helper, exe=helper) is None
     assert role("claude", "-p", "open /Applications/Foo.app/x") == ("claude", "session")
+
+
+@pytest.mark.parametrize(
+    ("program", "argument", "expected"),
+    [
+        (
+            "Claude/claude-code/2.1.281/claude.app/Contents/MacOS/claude",
+            "-p",
+            ("claude", "session"),
+        ),
+        ("/Applications/Codex.app/Contents/Resources/codex", "app-server", ("codex", "host")),
+        ("/Applications/ChatGPT.app/Contents/Resources/codex", "exec", ("codex", "session")),
+    ],
+)
+def test_a_command_line_tool_that_an_application_brings_is_the_agent(program, argument, expected):
+    assert role(program, argument, exe=program) == expected
 
 
 def test_p6_resumed_sessions_are_sessions():
@@ -185,6 +209,15 @@ def test_prompts_never_matter(prompt):
         ),
         ("claude", ("claude",), {"exe": "/x/node_modules/@anthropic-ai/claude-code/claude.exe"}),
         ("claude", ("/bin/bash", "/home/u/bin/claude"), {"comm": "claude", "exe": "/bin/bash"}),
+        ("claude", ("node", "/nix/store/1f-claude/bin/.claude-wrapped"), {"exe": NODE}),
+        ("opencode", ("/nix/store/1f-opencode/bin/.opencode-wrapped",), {"exe": "/x/y"}),
+        ("codex", ("./codex-x86_64-unknown-linux-musl",), {"exe": "/x/y"}),
+        ("codex", ("/opt/homebrew/Caskroom/codex/0.101.0/codex-aarch64-apple-darwin",), {}),
+        (
+            "hermes",
+            ("/x/venv/bin/python3", "/home/u/.local/bin/hermes", "chat"),
+            {"comm": "hermes", "exe": "/usr/bin/python3.12"},
+        ),
     ],
 )
 def test_every_way_to_install_is_known(expected, argv, facts):
@@ -200,6 +233,7 @@ def test_every_way_to_install_is_known(expected, argv, facts):
         (("python3", "-m", "claude"), {}),
         (("pi", "1000"), {"exe": "/usr/bin/pi"}),  # a program that computes pi
         (("7z", "x", "codex"), {}),
+        (("hermes", "engine.js"), {"exe": "/usr/bin/hermes"}),  # a JavaScript engine
         (("npm", "install", "codex"), {"comm": "npm"}),
         (("/usr/lib/copilot-language-server",), {}),
         ((), {"comm": "kworker/0:1", "exe": " "}),

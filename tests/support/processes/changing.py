@@ -157,6 +157,11 @@ class ChangingReader:
         self._change()
         return False
 
+    def hides_others(self):
+        """Return False."""
+        self._change()
+        return False
+
     def clock_step(self):
         """Return 0."""
         self._change()

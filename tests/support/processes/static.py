@@ -80,3 +80,7 @@ class StaticReader:
     def in_container(self) -> bool:
         """Return the value that the test has set."""
         return self.is_contained
+
+    def hides_others(self) -> bool:
+        """Return False."""
+        return False
