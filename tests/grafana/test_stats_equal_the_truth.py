@@ -20,6 +20,7 @@ from simulated_day import (
     BEGIN,
     BUDGET,
     END,
+    FAILED,
     LABELS,
     MIDNIGHT,
     NO_PRICE,
@@ -40,7 +41,7 @@ RANGES = {"now/d": END - MIDNIGHT, "now/M": END - MONTH_BEGIN}
 OF_THE_DAEMON = "a gauge of the daemon, which does not run here"
 LEFT_OUT = {
     **dict.fromkeys(("Settings", "Open to others"), OF_THE_DAEMON),
-    **dict.fromkeys(("Failed downloads", "Failed refreshes"), "nothing fails here"),
+    "Failed downloads": "nothing is downloaded here",
 }
 
 
@@ -118,6 +119,7 @@ def truth_of(day):
         "Series": day.samples,
         "Series dropped": 0,
         "Ledger on disk": 1,
+        "Failed refreshes": len(FAILED),
     }
 
 

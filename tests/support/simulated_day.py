@@ -1,9 +1,9 @@
 """A living home over hours of simulated time, and the page of each minute as Prometheus stores it.
 
 The hours include a midnight, a stop of the exporter while the agents go on, half an hour without
-agents, deleted and emptied transcripts, and a model, a project and a session that are new. One
-session waits for its user several times. The pages come from the pipeline and the publication that
-the daemon uses.
+agents, failed refreshes, deleted and emptied transcripts, and a model, a project and a session that
+are new. One session waits for its user several times. The pages come from the pipeline and the
+publication that the daemon uses.
 """
 
 from collections import Counter
@@ -36,6 +36,7 @@ WAITS = (  # (last record before, first record after)
     (END - 10 * MINUTE, float("inf")),
 )
 UNREADABLE = (BEGIN + 10 * MINUTE, BEGIN + 15 * MINUTE)  # a process of another user runs
+FAILED = (BEGIN + 40 * MINUTE, BEGIN + 41 * MINUTE)  # the times of refreshes that fail
 USED_PERCENT = 40.0  # of the rate limit
 DOLLARS = {"input": 3, "output": 15}  # a million tokens, of every model but NO_PRICE
 RATES = (3, 0.3, 3.75, 6, 15)  # the same in the order of TOKEN_TYPES, as the price book derives it
@@ -101,6 +102,7 @@ class Day:
 
     def _run(self, time):
         """Start and end processes. The agents' processes end while the agents do not run."""
+        self.processes.reader.fails = time in FAILED
         runs = not QUIET[0] <= time < QUIET[1]
         waits = is_waiting(time)
         for program in PROGRAMS:

@@ -40,17 +40,29 @@ PROGRAMS = (
 SECRET = Program(108, "make", 0, "shop", 0, 0.0, parent=100)  # cannot be read
 
 
+class FailingReader(StaticReader):
+    """A machine whose processes cannot be listed while `fails` is true."""
+
+    fails = False
+
+    def pids(self):
+        """Return the pids of all processes. Raise an error that nobody expects if it fails."""
+        if self.fails:
+            raise RuntimeError
+        return super().pids()
+
+
 class Processes:
     """The machine's processes at a time of the day, which begins at `begin`."""
 
     def __init__(self, home, begin):
-        self._home, self._reader = home, StaticReader()
+        self._home, self.reader = home, FailingReader()
         self._boot = begin - BOOT_SECONDS
         self._started = {}
 
     def tracker(self):
         """Return a new process source, as after the start of the exporter."""
-        return ProcessTracker(self._reader, signatures=SIGNATURES, uids=frozenset({UID}))
+        return ProcessTracker(self.reader, signatures=SIGNATURES, uids=frozenset({UID}))
 
     def run(self, program, time, *, status=""):
         """Let a process run at `time`, in unix seconds, from the first call on."""
@@ -68,7 +80,7 @@ class Processes:
         if program is SECRET:
             sample = ProcessSample(own, program.parent, program.name, denied=True)
         files = (str(self._home.codex_path(program.session)),) if program.name == "codex" else ()
-        self._reader.put(process, sample, open_files=files)
+        self.reader.put(process, sample, open_files=files)
         if program.session and program.name == "claude":
             said = status or program.status
             self._home.register(program.pid, program.session, said, ticks=ticks)
@@ -76,5 +88,5 @@ class Processes:
     def end(self, program):
         """End a process if it runs."""
         if self._started.pop(program.pid, None) is not None:
-            self._reader.end(program.pid)
+            self.reader.end(program.pid)
             (self._home.registry / f"{program.pid}.json").unlink(missing_ok=True)
