@@ -40,6 +40,7 @@ class Merging:
         been counted.
         """
         self._state = state
+        self._rolled_up_before = state.rolled_up_before
         every_key = [*keys, *chain(*other_keys.values())]
         self._known = state.store.entries(every_key)
         self._other_keys = other_keys
@@ -99,7 +100,7 @@ class Merging:
         others = self._other_keys.get(key)
         if others is None or key in self._known or key in self._old:
             return key
-        is_old = entry.time < self._state.rolled_up_before
+        is_old = entry.time < self._rolled_up_before
         for other in others:
             before = self._known.get(other)
             if before is not None:

@@ -24,7 +24,7 @@ from agtop_exporter.agents import load_agents
 from agtop_exporter.folders import DOES_NOT_RESPOND
 from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
-from agtop_exporter.pipeline.scan import CHILDREN_MAX, Failure, effort, read_one
+from agtop_exporter.pipeline.scan import Failure, effort, read_one
 
 TASK_BYTES = 8 * 1024 * 1024  # approximate size of a task
 ORDER_BYTES = 4000  # an order (an encoded task) of at most this size fits into any pipe
@@ -111,7 +111,7 @@ def read(
     stopping: Callable[[], bool],
     expect: Callable[[Sequence[Batch | Failure]], None] = lambda _results: None,
     *,
-    children_max: int = CHILDREN_MAX,
+    children_max: int,
 ) -> Iterator[Batch | Failure]:
     """Read the files of `queue` in child processes, and yield the results in the order of `queue`.
 

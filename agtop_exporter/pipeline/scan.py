@@ -62,8 +62,8 @@ def read_all(  # noqa: PLR0913 - the callbacks of a scan
 
     `progress` is called with the number of bytes read so far and the total number of bytes to read.
     `expect` is called with several results shortly before these results are yielded, so that the
-    caller can prepare for them. Reading ends when `stopping` returns True. Many files are
-    read by up to `children_max` child processes; if it is 0, this process reads all files.
+    caller can prepare for them. Reading ends when `stopping` returns True. Many files are read
+    by up to `children_max` child processes; if it is 0, this process reads all files.
     """
     guard = guard or Guard()
     late = [result for result in _late(guard) if result.agent in agents]
@@ -81,8 +81,8 @@ def read_all(  # noqa: PLR0913 - the callbacks of a scan
     done = 0
     many = children_max > 0 and sum(map(effort, queue)) >= PARALLEL_BYTES
     here = _here(queue, agents, guard, stopping, expect)
-    there = partial(_in_children, queue, guard, stopping, expect, children_max=children_max)
-    for result in chain(late, there() if many else here):
+    there = _in_children(queue, guard, stopping, expect, children_max) if many else here
+    for result in chain(late, there):
         yield result
         if stopping():
             return
@@ -105,7 +105,6 @@ def _in_children(
     guard: Guard,
     stopping: Callable[[], bool],
     expect: Expect,
-    *,
     children_max: int,
 ) -> Iterable[Batch | Failure]:
     from agtop_exporter.pipeline import children  # noqa: PLC0415 - takes long to import

@@ -15,7 +15,7 @@ from agtop_exporter.pipeline.files import Listing, Work
 from agtop_exporter.pipeline.findings import Findings
 from agtop_exporter.pipeline.guard import Guard, NoResponseError
 from agtop_exporter.pipeline.guarded import GuardedFiles
-from agtop_exporter.pipeline.scan import CHILDREN_MAX, Failure, read_all
+from agtop_exporter.pipeline.scan import Failure, read_all
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.telemetry import Telemetry
@@ -53,7 +53,7 @@ class Scanner:
         steps: Steps,
         telemetry: Telemetry,
         findings: Findings,
-        children_max: int = CHILDREN_MAX,
+        children_max: int,
     ) -> None:
         """Start without results. `files` finds the changed files of each agent, by name.
 

@@ -32,6 +32,7 @@ class EventFields(TypedDict, total=False):
     running_total: tuple[int, TokenCounts] | None
     web_searches: int
     region: str
+    other_keys: tuple[str, ...]
 
 
 class SessionFields(TypedDict, total=False):

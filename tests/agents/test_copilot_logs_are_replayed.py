@@ -364,26 +364,23 @@ def answers(first, count):
     return [event("assistant.message", first + n, toolRequests=[]) for n in range(count)]
 
 
-def test_h07_totals_of_each_run_are_added(tmp_path):
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (figures(3, 100), figures(3, 120), (6, 220)),
+        (figures(3, 900_000_000), figures(6, 1_200_000_000), (6, 1_200_000_000)),
+    ],
+    ids=["of each run", "more than a billion tokens"],
+)
+def test_h07_totals_of_two_runs(tmp_path, first, second, expected):
     path = log(
         tmp_path,
         *answers(1, 3),
-        event("session.shutdown", 9, modelMetrics=figures(3, 100)),
+        event("session.shutdown", 9, modelMetrics=first),
         *answers(11, 3),
-        event("session.shutdown", 19, modelMetrics=figures(3, 120)),
+        event("session.shutdown", 19, modelMetrics=second),
     )
-    assert used(path) == (6, 220)
-
-
-def test_totals_of_more_than_a_billion_tokens(tmp_path):
-    path = log(
-        tmp_path,
-        *answers(1, 3),
-        event("session.shutdown", 9, modelMetrics=figures(3, 900_000_000)),
-        *answers(11, 3),
-        event("session.shutdown", 19, modelMetrics=figures(6, 1_200_000_000)),
-    )
-    assert used(path) == (6, 1_200_000_000)
+    assert used(path) == expected
 
 
 @pytest.mark.parametrize("order", [1, -1])

@@ -32,7 +32,7 @@ from promql import substituted
 from snapshots import make_agent, make_gauges, make_session, make_snapshot, make_totals
 
 from agtop_exporter.metrics import collect
-from agtop_exporter.model import TOKEN_TYPES, State
+from agtop_exporter.model import TOKEN_TYPES
 from agtop_exporter.render import prometheus
 
 AGENTS = {
@@ -40,8 +40,7 @@ AGENTS = {
     "codex": ("gpt-5-codex", "gpt-5.2-codex", "gpt-5.1-codex-mini"),
     "gemini": ("gemini-3-pro", "gemini-3-flash"),
 }
-PROJECTS, TOOLS = 12, 30
-STATES = ("running", "running", "waiting", "idle", "error")
+PROJECTS, TOOLS, LIVE_SESSIONS = 12, 30, 3
 
 
 def totals_of(growth, host):
@@ -70,8 +69,8 @@ def totals_of(growth, host):
 def page(host, seconds):
     """Return the page of a machine."""
     sessions = [
-        make_session(session_id=f"{host:08x}-0000-4000-8000-{number:012x}", state=State(kind))
-        for number, kind in enumerate(("running", STATES[host % len(STATES)], "idle"))
+        make_session(session_id=f"{host:08x}-0000-4000-8000-{number:012x}")
+        for number in range(LIVE_SESSIONS)
     ]
     snapshot = make_snapshot(*sessions, totals=totals_of(int(seconds) + host, host))
     agents = tuple(make_agent(agent=name) for name in AGENTS)

@@ -46,7 +46,7 @@ class FailingReader(StaticReader):
     fails = False
 
     def pids(self):
-        """Return the pids of all processes. Raise an error that nobody expects if it fails."""
+        """Return the pids of all processes. Raises RuntimeError while `fails` is true."""
         if self.fails:
             raise RuntimeError
         return super().pids()

@@ -269,10 +269,10 @@ class ConversationParser(DatabaseParser[ConversationState]):
         if not (calls or is_prompt or is_checkpoint):
             return
         shared_key = steps.shared_key(row, step.time)
-        event = UsageEvent(
+        self.batch.event(
             shared_key or key,
-            session.session_id,
-            step.time or self.created,
+            session_id=session.session_id,
+            time=step.time or self.created,
             turns=int(is_prompt),
             compactions=int(is_checkpoint),
             tools=calls,
@@ -280,7 +280,6 @@ class ConversationParser(DatabaseParser[ConversationState]):
             copied=self._is_copied(step.time),
             other_keys=(key,) if shared_key else (),
         )
-        self.batch.events.append(event)
 
 
 def _observe_time(session: SessionUpdate, time: float) -> None:

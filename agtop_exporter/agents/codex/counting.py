@@ -86,8 +86,7 @@ def _is_paired(last: TokenUsage | None, state: RolloutState) -> bool:
     figures = _figures(last)
     if figures not in state.unpaired:
         return False
-    place = state.unpaired.index(figures)
-    state.unpaired = state.unpaired[:place] + state.unpaired[place + 1 :]
+    state.unpaired.remove(figures)
     return True
 
 

@@ -25,4 +25,4 @@ def recorded(identifier: str | None) -> str:
 
 def is_imported(turn_id: str | None) -> bool:
     """Return whether a turn belongs to a conversation that was imported from another program."""
-    return bool(turn_id) and str(turn_id).startswith(IMPORTED)
+    return (turn_id or "").startswith(IMPORTED)

@@ -59,8 +59,9 @@ class RolloutParser(TurnHandlers):
         times = [record.timestamp for record in run if record.timestamp and record.payload]
         sane = (time for time in times if is_sane(time.timestamp()))
         self.state.began = self.state.began or next(sane, None)
-        imported = bool(run) and is_imported_record(run[0], self.state)
-        self.copied = imported or (bool(run) and is_copy(run[0], self.state))
+        self.copied = bool(run) and (
+            is_imported_record(run[0], self.state) or is_copy(run[0], self.state)
+        )
         self.surely_copied = self.copied and is_certain(run[0], self.state)
         if times and not self.copied:
             self.session.observe_time(min(times).timestamp())

@@ -18,7 +18,7 @@ from typing import Unpack
 import msgspec
 
 from agtop_exporter.agents import tool_label
-from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal, UsageEvent
+from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.decoding import Moment
 from agtop_exporter.reading.jsonl import read_jsonl
@@ -174,14 +174,14 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         """
         by_offset = f"{self.session_id}:{kind}:{self.offset}"  # as in earlier versions
         name = f"{call_id}:{self.time}:{self.digest}" if call_id or self.time else ""
-        event = UsageEvent(
-            key=f"{self.session_id}:{kind}:{name}" if name else by_offset,
+        if name:
+            fields["other_keys"] = (by_offset,)
+        self.batch.event(
+            f"{self.session_id}:{kind}:{name}" if name else by_offset,
             session_id=self.session_id,
             time=self.time or self.state.latest,
-            other_keys=(by_offset,) if name else (),
             **fields,
         )
-        self.batch.events.append(event)
 
     def finish(self) -> None:
         """Set the time of the session's last activity if no record has a time.
