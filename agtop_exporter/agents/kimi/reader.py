@@ -62,7 +62,7 @@ class WireParser(TranscriptParser[Record, WireState]):
         folder = agent.parent.parent
         self.is_main = agent.name == MAIN
         described = usable_document(folder / DESCRIPTION, Description) or Description()
-        self.created = seconds_of(described.created_at) or 0.0
+        self.created = described.created
         self.session = batch.session(
             folder.name if self.is_main else f"{folder.name}/{agent.name}",
             parent_session_id="" if self.is_main else folder.name,
@@ -168,9 +168,8 @@ class DescriptionParser(RecordParser[Description, NoState]):
         folder = Path(self.path).parent
         data_path = folder / AGENTS / MAIN / WIRE
         session = self.batch.session(folder.name, data_path=str(data_path))
-        created = seconds_of(record.created_at)
-        if created:
-            session.observe_time(created)
+        if record.created:
+            session.observe_time(record.created)
         if not session.work_in(record.cwd or record.work_dir):
             self.batch.error("schema", offset)
         session.set_title(record.title or "", TITLE_RANK)
