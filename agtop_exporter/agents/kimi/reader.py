@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import field
 
 from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.kimi import earlier
 from agtop_exporter.agents.kimi.records import (
     KNOWN_TYPES,
     Description,
@@ -179,4 +180,6 @@ def read(path: str, cursor: Cursor) -> Batch:
     """Read records after a cursor, or a description that has changed. Raises OSError."""
     if path.endswith(DESCRIPTION):
         return read_document(NAME, DescriptionParser, path, cursor)
-    return read_jsonl(NAME, WireParser, path, cursor)
+    if Path(path).parents[1].name == AGENTS:
+        return read_jsonl(NAME, WireParser, path, cursor)
+    return earlier.read(NAME, path, cursor)
