@@ -136,7 +136,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         if tokens.total:
             self.add_response(
                 UsageEvent(
-                    key=f"sum:{row.id}",
+                    key=row.sum_key,
                     session_id=row.id,
                     time=seconds_of_text(row.updated_at),
                     model=self._model(row),
@@ -160,7 +160,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         key = f"request:{request.session_id}:{request.id}:{request.created_timestamp:.0f}"
         is_sum = request.cost_source == CARRIED_FORWARD
         if is_sum and not self._has_requests(request.session_id, before=request.id):
-            key = f"sum:{request.session_id}"
+            key = row.sum_key
         if tokens.total and not row.is_elsewhere:
             self.add_response(
                 UsageEvent(

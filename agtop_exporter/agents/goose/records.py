@@ -55,6 +55,11 @@ class SessionRow(TableRow):
     accumulated_cost: float | None = None
 
     @property
+    def sum_key(self) -> str:
+        """The event key of the sum. A new session may have the id of a session that was deleted."""
+        return f"sum:{self.id}:{self.created_at}"
+
+    @property
     def is_elsewhere(self) -> bool:
         """Whether another agent made the requests of the session, and recorded their usage."""
         return self.provider_name in ELSEWHERE
