@@ -60,7 +60,7 @@ class LedgerFile:
         file cannot be written now. After an error, the file is closed and the lock is released.
         """
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            platforms.make_directory(self.path.parent)
             self._lock.acquire(brief=brief)
             finish(self.path, "damaged")
             os.close(platforms.open_private(self.path))
@@ -180,7 +180,7 @@ class LedgerFile:
         """
         if self.database is None:
             raise sqlite3.OperationalError("it is not open")
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        platforms.make_directory(self.path.parent)
         self._lock.acquire()
         with draft(self.path) as target:
             self.database.backup(target)

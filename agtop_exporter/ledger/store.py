@@ -93,12 +93,13 @@ class Store(StoredRows):
         try:
             file.open_for_reading()
         except (OSError, sqlite3.Error) as error:
-            self._warn("use", file, error)
+            self._warn(file, error)
             return
         if reason is not None:
-            self._warn("write", file, reason)
+            self._warn(file, reason)
 
-    def _warn(self, action: str, file: LedgerFile, error: Exception) -> None:
+    def _warn(self, file: LedgerFile, error: Exception) -> None:
+        action = "write" if self.has_rows else "use"
         self.warning = f"cannot {action} {file.path}: {_text(error)}; keeping the ledger in memory"
 
     @property
@@ -119,7 +120,7 @@ class Store(StoredRows):
         try:
             file.open_for_writing()
         except (OSError, sqlite3.Error, AgtopError) as error:
-            self._warn("write" if self.has_rows else "use", file, error)
+            self._warn(file, error)
             return None
         return file
 
@@ -139,7 +140,7 @@ class Store(StoredRows):
             self.file.read_intact_rows()
         except (OSError, sqlite3.Error) as obstacle:
             self.file.close()
-            self._warn("use", self.file, obstacle)
+            self._warn(self.file, obstacle)
 
     def repair(self, error: Exception) -> set[str]:
         """Replace the damaged file by a new file with its readable rows.

@@ -90,7 +90,7 @@ class Pipeline:
         self.telemetry = Telemetry()
         self.steps = Steps(partial(self.telemetry.count, "refresh_errors"))
         self.folders = folders or Folders(environment)
-        self.findings = Findings(self.steps, self.telemetry)
+        self.findings = Findings(self.steps)
         self.folders.on_trouble = self.findings.log_trouble
         self.folders.rules = Rules(
             homes=tuple(dict.fromkeys(filter(None, (*map(str, homes), environment.get("HOME"))))),

@@ -92,9 +92,10 @@ class Scanner:
                 self._look(name, run)
             if looking.failed:
                 run.failed.add(name)
-                self._telemetry.count("scan_errors", name)
             run.seconds[name] = perf_counter() - began
         self._read(run, progress)
+        for name in run.failed | self._findings.take_failed():
+            self._telemetry.count("scan_errors", name)
         return [
             msgspec.structs.replace(
                 self._status(agent, run, now),
