@@ -213,9 +213,11 @@ class Store(StoredRows):
     # --- writing --------------------------------------------------------------------------------
 
     def waiting_events(self) -> int:
-        """Return how many events the next flush will write. 0 if the file cannot be written."""
-        writable = self.file is not None and self.file.writable
-        return len(self.new) if writable else 0
+        """Return how many events the next flush will write. 0 if the last flush failed.
+
+        A flush that fails takes longer with each event that waits.
+        """
+        return len(self.new) if self.durable else 0
 
     def flush(
         self,
