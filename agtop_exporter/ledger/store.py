@@ -41,6 +41,7 @@ class Store(StoredRows):
         self.read_only = read_only
         self._directory = directory
         self.new = NewRows()
+        self._refused_events = 0  # the number of events that the last flush could not write
         self._rolled_up_to = b""  # the last event key that the present roll-up has visited
         self.erases = False  # the next flush also empties the journal, which still has erased text
         if self.file is not None:
@@ -213,11 +214,13 @@ class Store(StoredRows):
     # --- writing --------------------------------------------------------------------------------
 
     def waiting_events(self) -> int:
-        """Return how many events the next flush will write. 0 if the last flush failed.
+        """Return how many events the next flush will write. 0 if the file cannot be written.
 
-        A flush that fails takes longer with each event that waits.
+        After a flush has failed, the result is 0 until the number has doubled. A scan of many files
+        would otherwise try to write all events again after each file.
         """
-        return len(self.new) if self.durable else 0
+        writable = self.file is not None and self.file.writable
+        return len(self.new) if writable and len(self.new) >= 2 * self._refused_events else 0
 
     def flush(
         self,
@@ -250,11 +253,13 @@ class Store(StoredRows):
             if isinstance(error, sqlite3.Error) and is_damage(error):
                 raise DamagedError(str(error)) from error
             self.warning = f"cannot write {file.path}: {_text(error)}; going on in memory"
+            self._refused_events = len(self.new)
             if file.database is None:
                 self._open_for_reading(file, error)
             return False
         self.warning, self.erases = "", False
         self.new = NewRows()
+        self._refused_events = 0
         return True
 
     def _write(

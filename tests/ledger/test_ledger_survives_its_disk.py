@@ -143,7 +143,7 @@ def fill_and_recover(directory, make_room):
     meanwhile = CHECKPOINT_EVENTS
     record(ledger, *(response(f"while it is full {step}") for step in range(meanwhile)))
     assert "cannot write" in ledger.warning
-    assert not ledger.needs_checkpoint  # else a scan would try to write them after each file
+    assert not ledger.needs_checkpoint  # a scan does not try to write them after each file
     assert ledger.totals[REQUESTS] == number + meanwhile
     make_room()
     record(ledger, response("after"))
