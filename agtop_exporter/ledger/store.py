@@ -4,6 +4,7 @@
 writes no row twice.
 """
 
+import errno
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,12 @@ from agtop_exporter.ledger.salvage import is_damage, is_intact
 from agtop_exporter.ledger.schema import TABLES, UNPRICED
 from agtop_exporter.ledger.stored import OF_SESSIONS, DamagedError, StoredRows, parts
 from agtop_exporter.model import MAX_SUM, AgtopError
+
+NO_LOCKS = ("SQLITE_PROTOCOL", "SQLITE_IOERR_SHM", "SQLITE_IOERR_LOCK", "SQLITE_IOERR_RDLOCK")
+"""The beginnings of SQLite's errors on file systems without locks or without shared memory.
+
+Such file systems are some of NFS, Lustre, GPFS and 9P, on clusters and in virtual machines.
+"""
 
 
 class Store(StoredRows):
@@ -305,4 +312,8 @@ class Store(StoredRows):
 
 
 def _text(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(NO_LOCKS) or getattr(error, "errno", None) == errno.ENOLCK:
+        text += " (file system without locks: name a local directory with --state-dir)"
+    return text

@@ -132,6 +132,23 @@ def test_locked_by_another_program(written):
     ledger.close()
 
 
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    """NFS of clusters, Lustre, GPFS: SQLite cannot share a journal (charmbracelet/crush 3461)."""
+
+    def refuse(_):
+        error = sqlite3.OperationalError("locking protocol")
+        error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_PROTOCOL, "SQLITE_PROTOCOL"
+        raise error
+
+    monkeypatch.setattr("agtop_exporter.ledger.file.LedgerFile._start_writing", refuse)
+    ledger = Ledger(tmp_path)
+    assert "locking protocol" in ledger.warning
+    assert "--state-dir" in ledger.warning
+    record(ledger, response("k"))
+    assert ledger.totals[REQUESTS] == 1
+    ledger.close()
+
+
 def fill_and_recover(directory, make_room):
     """Write until the disk is full, twice; free space; and check all data."""
     ledger = Ledger(directory)
