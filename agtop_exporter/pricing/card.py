@@ -131,12 +131,14 @@ class PriceCard(msgspec.Struct, frozen=True):
     def at_speed(self, speed: str) -> "PriceCard | None":
         """Return a card whose standard price is the price of `speed`; None if that is unknown.
 
-        Such a card applies to a model whose name includes the speed, as in `claude-opus-5-fast`.
+        Such a card applies to a model whose name includes the speed, as in `claude-opus-5-fast`. It
+        has no prices of other speeds, unless `speed` is "".
         """
         tiers = self.tiers_of(speed)
         if tiers is None:
             return None
-        return msgspec.structs.replace(self, tiers=tiers, speeds={}, match="suffix-stripped")
+        speeds = {} if speed else self.speeds
+        return msgspec.structs.replace(self, tiers=tiers, speeds=speeds, match="suffix-stripped")
 
 
 def _with_cache_reads(card: PriceCard, other: PriceCard) -> PriceCard:

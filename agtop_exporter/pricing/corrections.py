@@ -17,6 +17,7 @@ from agtop_exporter.model import PriceSource
 from agtop_exporter.pricing.card import PriceCard, PricePeriod
 from agtop_exporter.pricing.names import candidates, known_as
 from agtop_exporter.pricing.rates import (
+    CACHE_TYPES,
     Rates,
     Tiers,
     in_proportion,
@@ -177,23 +178,26 @@ class Corrections:
         `period` is the price in the tables, or None if no table has the model. `names` has the
         recorded name of the model, and the name of the model to which the recorded name refers. The
         result is None if no table and no correction has the model. If only corrections for other
-        times exist, the result is a period with an unknown price.
+        times exist, the result is a period with an unknown price. If no table has the model and
+        `provider` is not its maker, the price of the maker applies.
         """
         card = period.card if period is not None else None
         start, end = period[:2] if period is not None else (float("-inf"), float("inf"))
-        seller = known_as(provider) if card is None else seller_of(card)
         corrections = self._of(*names, card.model if card is not None else "")
         if period is None and not corrections:
             return None
+        seller = known_as(provider) if card is None else seller_of(card)
+        resells = card is None and all(seller != each.provider for each in corrections)
         for correction in corrections:
-            if seller not in {correction.provider, "" if card is None else correction.provider}:
+            if seller != correction.provider and not resells:
                 continue
             edges = [*correction.period, *self._edges(correction, at)]
             start = max([start, *(edge for edge in edges if edge <= at)])
             end = min([end, *(edge for edge in edges if edge > at)])
             if correction.applies(at) and (card is not None or correction.is_complete):
                 is_peak = self._is_peak(correction, at)
-                card = correction.corrected(card or _unlisted(correction), is_peak=is_peak)
+                match = "maker" if resells and provider else "exact"
+                card = correction.corrected(card or _unlisted(correction, match), is_peak=is_peak)
         return PricePeriod(start, end, card)
 
     @property
@@ -232,15 +236,16 @@ def seller_of(card: PriceCard) -> str:
 NO_CORRECTIONS = Corrections()
 
 
-def _unlisted(correction: Correction) -> PriceCard:
+def _unlisted(correction: Correction, match: str) -> PriceCard:
     """Return a card for a model that no table has. Its rates are 0 until it is corrected."""
     nothing = Rates(0, 0, 0, 0, 0)
     return PriceCard(
         source=SOURCE,
-        match="exact",
+        match=match,
         model=min(correction.models),
         tiers=((0, nothing),),
         provider=correction.provider,
+        derived=CACHE_TYPES,
     )
 
 

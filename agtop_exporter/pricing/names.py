@@ -21,6 +21,11 @@ _REGION = re.compile(
 # (match kind, pattern, replacement), applied in this order, each to the previous result.
 _CHANGES = (
     ("suffix-stripped", re.compile(r"\[\w{1,16}\]$"), ""),  # claude-opus-4-6[1m]
+    (
+        "suffix-stripped",
+        re.compile(r"(?<=\d)-1m(?:-internal)?$"),
+        "",
+    ),  # claude-opus-4.6-1m, Copilot
     ("prefix-stripped", re.compile(r"^[^/]*/"), ""),  # openrouter/..., models/...
     ("prefix-stripped", re.compile(r"^.*/"), ""),  # .../anthropic/..., a Bedrock ARN
     ("prefix-stripped", _BEDROCK, ""),
@@ -40,6 +45,12 @@ _SPELLINGS = (
     (re.compile(r"^claude-([a-z]+)-(\d)-(\d{1,2})"), r"claude-\2-\3-\1"),  # claude-3-5-haiku
 )
 _FAST = re.compile(r"-fast(?=$|\[|:|-20\d{6}$)")
+# Reasoning efforts in names, as in Cursor: gpt-5.2-codex-high, claude-4.6-opus-max-thinking. After
+# other names, `max` is a part of the name of the model (gpt-5.1-codex-max).
+_EFFORT = re.compile(
+    r"(?<=.)-(?:(?:none|minimal|low|medium|high|xhigh)(?:-thinking)?|max-thinking"
+    r"|thinking-(?:low|medium|high|xhigh|max))$"
+)
 
 _VERSION = re.compile(
     r"(?:[-@:](?:\d{4}-\d\d-\d\d|\d\d-\d\d(?:\d\d)?|\d{3,8}|v\d"
@@ -64,6 +75,14 @@ _PROVIDERS = {
 
 Most names in this package are the names in genai-prices.
 """
+
+# Parts of the names of providers that serve models on a machine of the user, without punctuation.
+_LOCAL_PARTS = re.compile(
+    r"ollama(?!.*cloud)|lmstudio|llama(?:cpp|server|swap|file|box)|vllm|sglang|mlx|koboldcpp|localai"
+    r"|localhost|ramalama|dockermodelrunner|lemonade|gpt4all|textgenwebui"
+)
+_LOCAL_NAMES = {"local", "oss", "jan", "tgi"}
+_PUNCTUATION = re.compile(r"[^a-z0-9]+")
 
 LONGEST_NAME = 200  # the longest known name has 80 characters; transcripts may contain any text
 
@@ -104,6 +123,30 @@ def without_speed(model: str) -> tuple[str, str]:
     """
     name, found = _FAST.subn("", model.lower(), count=1)
     return (name, "fast") if found and name else (model, "")
+
+
+def without_effort(model: str) -> str:
+    """Return a model name without its reasoning effort: `gpt-5.2` for `gpt-5.2-high`.
+
+    The effort changes the number of tokens, not their price. A name without an effort is returned
+    unchanged.
+    """
+    return _EFFORT.sub("", model.lower(), count=1) if _EFFORT.search(model.lower()) else model
+
+
+def is_local(provider: str, model: str) -> bool:
+    """Return whether a model runs on a machine of the user, and therefore has no list price.
+
+    The provider decides, or a provider that the model name contains, as in `ollama/qwen3`. Users
+    choose the names of such providers (`ollama-desktop`), so parts of the names count too.
+    """
+    return any(map(_is_local_provider, (provider, *providers_named_in(model))))
+
+
+@lru_cache(maxsize=1024)
+def _is_local_provider(provider: str) -> bool:
+    name = _PUNCTUATION.sub("", provider.lower())
+    return name in _LOCAL_NAMES or _LOCAL_PARTS.search(name) is not None
 
 
 def providers_named_in(model: str) -> tuple[str, ...]:
