@@ -13,8 +13,8 @@ from importlib.resources import files
 import msgspec
 
 from agtop_exporter import __version__
-from agtop_exporter.model import PriceSource
-from agtop_exporter.pricing.card import PriceCard, PricePeriod
+from agtop_exporter.model import PICODOLLARS_PER_USD, PriceSource
+from agtop_exporter.pricing.card import PriceCard, PricePeriod, with_cache_reads
 from agtop_exporter.pricing.names import candidates, known_as
 from agtop_exporter.pricing.rates import (
     CACHE_TYPES,
@@ -68,6 +68,7 @@ class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
     source: str
     start: datetime | None = None
     end: datetime | None = None
+    cached_input: Decimal | None = None
     above: tuple[_LongPrompt, ...] = ()
     peak: Decimal = Decimal(1)
     web_search: Decimal | None = None
@@ -97,6 +98,7 @@ class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
 
     def corrected(self, card: PriceCard, *, is_peak: bool) -> PriceCard:
         """Return the corrected card. `is_peak` means that the rates are multiplied by `peak`."""
+        card = self._with_cache_reads(card)
         tiers = self._tiers(card.tiers)
         if is_peak:
             tiers = times(tiers, Fraction(self.peak))
@@ -118,6 +120,13 @@ class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
             corrections=(*card.corrections, self.source),
             derived=tuple(name for name in card.derived if name not in self.rates()),
         )
+
+    def _with_cache_reads(self, card: PriceCard) -> PriceCard:
+        """Return a card whose cache reads cost `cached_input`, unless a table lists their rate."""
+        if self.cached_input is None or "cache_read" not in card.derived:
+            return card
+        share = Rates(PICODOLLARS_PER_USD, round(PICODOLLARS_PER_USD * self.cached_input), 0, 0, 0)
+        return with_cache_reads(card, like=((0, share),))
 
     def _tiers(self, listed: Tiers) -> Tiers:
         rates = self.rates()

@@ -217,6 +217,17 @@ def test_searches_of_deepseek_were_free_at_first(model, moment, usd):
     assert cost.web_search == 4 * usd * 1e12
 
 
+def test_a_share_of_the_input_rate_is_used_until_a_list_has_the_rate():
+    at = unix("2026-11-01")
+    for above, rates in BOOK.card("qwen3-max", at=at).tiers:
+        assert rates.cache_read == rates.input / 5, above
+    entry = litellm_entry(7e-06, 8e-06, litellm_provider="dashscope")
+    rate = {"cache_read_input_token_cost": 3e-06}
+    for listed, usd in [(entry, 1.4), ({**entry, **rate}, 3)]:
+        book = PriceBook(litellm=litellm_table(**{"dashscope/qwen3-max": listed}))
+        assert book.card("qwen3-max", at=at).tiers[0][1].cache_read == usd * 1e6
+
+
 def test_the_long_context_of_sonnet_4():
     for moment, usd in [("2025-08-11", 3), ("2025-08-12", 6), ("2026-04-30", 3)]:
         cost = BOOK.card("claude-sonnet-4-20250514", at=unix(moment)).cost(
