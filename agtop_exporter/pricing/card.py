@@ -132,14 +132,12 @@ class PriceCard(msgspec.Struct, frozen=True):
     def at_speed(self, speed: str) -> "PriceCard | None":
         """Return a card whose standard price is the price of `speed`; None if that is unknown.
 
-        Such a card applies to a model whose name includes the speed, as in `claude-opus-5-fast`. It
-        has no prices of other speeds, unless `speed` is "".
+        Such a card applies to a model whose name includes the speed, as in `claude-opus-5-fast`.
         """
         tiers = self.tiers_of(speed)
         if tiers is None:
             return None
-        speeds = {} if speed else self.speeds
-        return msgspec.structs.replace(self, tiers=tiers, speeds=speeds, match="suffix-stripped")
+        return msgspec.structs.replace(self, tiers=tiers, speeds={}, match="suffix-stripped")
 
 
 def with_cache_reads(card: PriceCard, *, like: Tiers) -> PriceCard:

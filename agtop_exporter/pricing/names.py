@@ -18,6 +18,13 @@ _REGION = re.compile(
     r"|(?:[a-z_-]+/)?(?:us-gov\.|(?:us|eu|ap|apac|au|jp|ca|sa)\.(?:amazon|meta|mistral)\.))"
 )
 
+# Reasoning efforts, which Cursor adds to names: gpt-5.2-codex-high, claude-4.6-opus-max-thinking.
+# They do not change the price of a token. `max` without `thinking` names another model.
+_EFFORT = re.compile(
+    r"(?<=.)-(?:(?:none|minimal|low|medium|high|xhigh)(?:-thinking)?|max-thinking"
+    r"|thinking-(?:low|medium|high|xhigh|max))$"
+)
+
 # (match kind, pattern, replacement), applied in this order, each to the previous result.
 _CHANGES = (
     ("suffix-stripped", re.compile(r"\[\w{1,16}\]$"), ""),  # claude-opus-4-6[1m]
@@ -34,6 +41,7 @@ _CHANGES = (
     ("alias", re.compile(r"-(20\d\d)([01]\d)([0-3]\d)$"), r"-\1-\2-\3"),
     ("date-stripped", re.compile(r"[-@](?:\d{8}|\d{4}-\d\d-\d\d)$"), ""),
     ("suffix-stripped", re.compile(r"-latest$"), ""),
+    ("suffix-stripped", _EFFORT, ""),
 )
 
 # Other spellings of a name. They are tried last, because a table may list both spellings.
@@ -45,12 +53,6 @@ _SPELLINGS = (
     (re.compile(r"^claude-([a-z]+)-(\d)-(\d{1,2})"), r"claude-\2-\3-\1"),  # claude-3-5-haiku
 )
 _FAST = re.compile(r"-fast(?=$|\[|:|-20\d{6}$)")
-# Reasoning efforts in names, as in Cursor: gpt-5.2-codex-high, claude-4.6-opus-max-thinking. After
-# other names, `max` is a part of the name of the model (gpt-5.1-codex-max).
-_EFFORT = re.compile(
-    r"(?<=.)-(?:(?:none|minimal|low|medium|high|xhigh)(?:-thinking)?|max-thinking"
-    r"|thinking-(?:low|medium|high|xhigh|max))$"
-)
 
 _VERSION = re.compile(
     r"(?:[-@:](?:\d{4}-\d\d-\d\d|\d\d-\d\d(?:\d\d)?|\d{3,8}|v\d"
@@ -123,15 +125,6 @@ def without_speed(model: str) -> tuple[str, str]:
     """
     name, found = _FAST.subn("", model.lower(), count=1)
     return (name, "fast") if found and name else (model, "")
-
-
-def without_effort(model: str) -> str:
-    """Return a model name without its reasoning effort: `gpt-5.2` for `gpt-5.2-high`.
-
-    The effort changes the number of tokens, not their price. A name without an effort is returned
-    unchanged.
-    """
-    return _EFFORT.sub("", model.lower(), count=1) if _EFFORT.search(model.lower()) else model
 
 
 def is_local(provider: str, model: str) -> bool:

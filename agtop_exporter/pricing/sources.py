@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from agtop_exporter.pricing.card import PriceCard, PricePeriod
 from agtop_exporter.pricing.corrections import Corrections
-from agtop_exporter.pricing.names import has_region, is_local, without_effort, without_speed
+from agtop_exporter.pricing.names import has_region, is_local, without_speed
 
 
 class Source(Protocol):
@@ -43,7 +43,7 @@ class Sources(NamedTuple):
         if found is not None and found.card is not None:
             return found
         return (
-            self._with_suffixes(model, provider, at)
+            self._with_speed(model, provider, at)
             or self.fallback(model, provider=provider, at=at)
             or found
         )
@@ -88,16 +88,14 @@ class Sources(NamedTuple):
             if period is not None and period.card is not None:
                 yield period.card, period
 
-    def _with_suffixes(self, model: str, provider: str, at: float) -> PricePeriod | None:
-        """Return the price of a model whose name includes the speed or the reasoning effort.
+    def _with_speed(self, model: str, provider: str, at: float) -> PricePeriod | None:
+        """Return the price of a model whose name includes the speed, such as `claude-opus-5-fast`.
 
-        Such names are `claude-opus-5-fast` and `gpt-5.2-codex-high-fast`. The result is None if the
-        name has neither, or if the price is unknown.
+        The result is None if the name has no speed, or if the price is unknown.
         """
         name, speed = without_speed(model)
-        for each in dict.fromkeys((name, without_effort(name))):
-            found = self._corrected(each, provider, at) if each != model else None
-            if found is not None and found.card is not None:
-                card = found.card.at_speed(speed)
-                return None if card is None else found._replace(card=card)
-        return None
+        found = self._corrected(name, provider, at) if speed else None
+        if found is None or found.card is None:
+            return None
+        card = found.card.at_speed(speed)
+        return None if card is None else found._replace(card=card)

@@ -73,17 +73,19 @@ def test_an_unknown_name_has_no_price(model):
 
 def test_an_effort_changes_no_price():
     """Cursor's names of models have efforts (getagentseal/codeburn 294)."""
-    for model, fast in [
-        ("gpt-5.3-codex", ("-low-fast",)),
-        ("claude-4.6-opus", ("-max-thinking-fast",)),
-    ]:
+    for model in ("gpt-5.3-codex", "claude-4.6-opus"):
         standard = BOOK.card(model, at=AT)
-        for effort in ("-low", "-high", "-xhigh"):
-            assert BOOK.card(model + effort, at=AT).tiers == standard.tiers
-            assert BOOK.card(model + effort, at=AT).speeds == standard.speeds
-        for suffix in fast:
-            found = BOOK.card(model + suffix, at=AT)
+        for effort in ("-low", "-high", "-xhigh", "-high-thinking", "-max-thinking"):
+            found = BOOK.card(model + effort, at=AT)
+            assert (found.tiers, found.speeds) == (standard.tiers, standard.speeds)
+            found = BOOK.card(f"{model}{effort}-fast", at=AT)
             assert (found.tiers, found.speeds) == (standard.tiers_of("fast"), {})
+
+
+def test_a_price_of_the_user_applies_to_every_effort():
+    book = PriceBook(overrides={"gpt-5.2": {"input": 7}})
+    assert book.card("gpt-5.2-high", at=AT).tiers[0][1].input == 7_000_000
+    assert book.context_window("gpt-5.2-high") == book.context_window("gpt-5.2")
 
 
 def test_the_names_to_try_begin_with_the_name_itself():
