@@ -28,11 +28,7 @@ _EFFORT = re.compile(
 # (match kind, pattern, replacement), applied in this order, each to the previous result.
 _CHANGES = (
     ("suffix-stripped", re.compile(r"\[\w{1,16}\]$"), ""),  # claude-opus-4-6[1m]
-    (
-        "suffix-stripped",
-        re.compile(r"(?<=\d)-1m(?:-internal)?$"),
-        "",
-    ),  # claude-opus-4.6-1m, Copilot
+    ("suffix-stripped", re.compile(r"(?<!instruct)-1m(?:-internal)?$"), ""),  # claude-opus-4.6-1m
     ("prefix-stripped", re.compile(r"^[^/]*/"), ""),  # openrouter/..., models/...
     ("prefix-stripped", re.compile(r"^.*/"), ""),  # .../anthropic/..., a Bedrock ARN
     ("prefix-stripped", _BEDROCK, ""),
