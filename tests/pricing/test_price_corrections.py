@@ -151,6 +151,8 @@ def test_peak_hours_of_a_provider_without_a_schedule_apply_always():
         ("gemini-4-carbon", "2026-11-30T23:59:59", 2),
         ("gemini-4-carbon", "2026-12-01T00:00:00", 4),
         ("gemini-3-flash", "2026-02-01T12:00:00", 0.5),
+        ("k3[1m]", "2026-09-10T12:00:00", 3),
+        ("kimi-code/k3-256k", "2026-09-10T12:00:00", 3),
         ("codex-auto-review", "2026-07-29T12:00:00", 2.5),
         ("codex-auto-review", "2026-07-30T12:00:00", 0.2),
         ("gpt-reserve", "2026-09-10T12:00:00", 0.2),
