@@ -151,6 +151,8 @@ def test_peak_hours_of_a_provider_without_a_schedule_apply_always():
         ("gemini-4-carbon", "2026-11-30T23:59:59", 2),
         ("gemini-4-carbon", "2026-12-01T00:00:00", 4),
         ("gemini-3-flash", "2026-02-01T12:00:00", 0.5),
+        ("composer-1", "2026-01-10T12:00:00", 1.25),
+        ("composer-2-fast", "2026-04-10T12:00:00", 1.5),
         ("k3[1m]", "2026-09-10T12:00:00", 3),
         ("kimi-code/k3-256k", "2026-09-10T12:00:00", 3),
         ("codex-auto-review", "2026-07-29T12:00:00", 2.5),
