@@ -107,9 +107,10 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def is_of_other_program(self) -> bool:
-        """Whether another agent, such as Codex, answered. That agent records the usage itself.
+        """Whether the message copies one of another agent, such as Codex, which answers prompts.
 
-        The usage in such a message is that of the last request of a turn only.
+        That agent records its prompts, tools and usage itself. The usage in the copy is that of the
+        last request of a turn only.
         """
         return self.api == OTHER_PROGRAM_API or (self.idempotency_key or "").startswith(CODEX_KEY)
 
