@@ -251,6 +251,18 @@ def openclaw(home, *, late):
     write_lines(home / f".openclaw/agents/main/sessions/{ID}.jsonl", *records)
 
 
+def auggie(home, *, late):
+    usage = {"input_tokens": 100, "output_tokens": 10}
+    answer = {"request_id": "r1", "response_nodes": [{"type": 10, "token_usage": usage}]}
+    folders = [{"folder_root": DIRECTORY}]
+    if late:
+        nodes = [{"type": 4, "ide_state_node": {"workspace_folders": folders}}]
+        answer |= {"model_id": MODEL, "request_nodes": nodes}
+    exchange = {"exchange": answer, "sequenceId": 1, "finishedAt": stamp(1)}
+    document = {"sessionId": ID, "chatHistory": [exchange]}
+    write_document(home / f".augment/sessions/{ID}.json", document)
+
+
 def openhands(home, *, late):
     usage = {"prompt_tokens": 100, "completion_tokens": 10, "response_id": "r1"}
     cost = {"cost": 0.01, "timestamp": 1_772_445_601.0}
@@ -359,7 +371,7 @@ WRITERS = {
     each.__name__: each
     for each in (
         *(antigravity, claude, cline, codex, copilot, cursor, gemini, goose, opencode, pi, qwen),
-        *(droid, grok, hermes, junie, kimi, openclaw, openhands, vibe, zed),
+        *(auggie, droid, grok, hermes, junie, kimi, openclaw, openhands, vibe, zed),
     )
 } | {  # agents that share a reader
     "kilo": partial(opencode, name="kilo"),
