@@ -241,6 +241,16 @@ def test_unknown_transcripts_are_reported(tmp_path):
 
 
 @pytest.mark.slow
+def test_files_that_another_agent_reads_are_not_reported(tmp_path):
+    """OpenClaw runs Codex with a home directory below its own directory."""
+    folder = tmp_path / ".openclaw/agents/main/agent/codex-home/sessions/2026/03/02"
+    Codex(folder).turn().write()
+    done = doctor(tmp_path)
+    assert "codex        1 file" in done.stdout
+    assert "not read" not in done.stdout
+
+
+@pytest.mark.slow
 def test_places_beside_the_directories_are_reported(tmp_path):
     other = tmp_path / ".config/Another Editor/User/workspaceStorage/12ab/chatSessions"
     other.mkdir(parents=True)
