@@ -143,6 +143,7 @@ def test_a_damaged_or_enormous_compressed_event_is_counted_as_an_error(tmp_path,
     [
         {"api": "cli", "provider": "claude-cli"},
         {"idempotencyKey": "codex-app-server:thread:turn:assistant"},
+        {"provider": "openclaw", "model": "acp-runtime"},
         {"api": "openclaw-transcript"},
         {"provider": "openclaw", "model": "delivery-mirror"},
         {"provider": "openclaw", "model": "gateway-injected"},
@@ -151,6 +152,16 @@ def test_a_damaged_or_enormous_compressed_event_is_counted_as_an_error(tmp_path,
 def test_requests_in_other_files_and_copies_of_messages_count_nothing(ledger, tmp_path, message):
     store(tmp_path, ID, header(ID), answer(1), answer(2, **message))
     assert requests(ledger, tmp_path) == {ID: 1}
+
+
+@pytest.mark.parametrize("name", ["acp-runtime", "default"])
+def test_names_that_mean_no_model_do_not_name_a_response(ledger, tmp_path, name):
+    """`persistAcpTurnTranscript` and `persistCliTurnTranscript` of 2026.5.28."""
+    other = {"api": "cli", "provider": "openclaw", "model": name}
+    store(tmp_path, ID, header(ID), answer(1, model=None), answer(2, **other), answer(3))
+    refresh(ledger, tmp_path, [openclaw.AGENT])
+    (session,) = ledger.sessions.values()
+    assert {model: usage.requests for model, usage in session.models.items()} == {"m": 2}
 
 
 @pytest.mark.parametrize("folder", ["codex-home", "cli-auth/codex/0f9e8d7c"])
