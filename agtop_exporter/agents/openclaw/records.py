@@ -97,7 +97,8 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
 
         If `model` is a router, this is the model that the router selected.
         """
-        model = "" if self.model in NO_MODELS else self.model or ""
+        is_unknown = self.is_of_other_program and self.model in NO_MODELS
+        model = "" if is_unknown else self.model or ""
         is_router = model.rpartition("/")[2] in ROUTERS
         return (self.response_model if is_router else "") or model
 
