@@ -75,6 +75,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     def merged(self, other: "Entry", *, began_before: bool = False) -> "Entry":
         """Merge two records of one event. The result has the larger value of each number.
 
+        `self` is the record that is already counted (see also `TokenCounts.merged`).
+
         The result belongs to the session of the record that is not marked as a copy. If both or
         none are marked, it belongs to the session of the earlier record. If the times are equal, it
         belongs to the session of `other` if `began_before` is set, else to the session of `self`.
@@ -87,7 +89,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
             model=self.model or other.model,
             speed=self.speed or other.speed,
             region=self.region or other.region,
-            tokens=self.tokens.max(other.tokens),
+            tokens=self.tokens.merged(other.tokens),
             requests=max(self.requests, other.requests),
             turns=max(self.turns, other.turns),
             compactions=max(self.compactions, other.compactions),
