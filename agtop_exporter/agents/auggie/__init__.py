@@ -6,7 +6,6 @@ tests/agents/auggie/README.
 """
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from agtop_exporter.agents.auggie import reader
 from agtop_exporter.agents.auggie.records import KNOWN_TYPES
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, UUID, ProcessSignature
 
-BACKUP = re.compile(r".*-backup\d+\.json")  # a copy of a session
-
 
 def roots(home: Path, _environment: Environment) -> tuple[Path, ...]:
     """Return the directory of sessions."""
@@ -24,10 +21,8 @@ def roots(home: Path, _environment: Environment) -> tuple[Path, ...]:
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the documents of all sessions."""
-    for entry in walk(root, suffix=".json", depth=0):
-        if not BACKUP.fullmatch(entry.name):
-            yield entry
+    """List the documents of all sessions, and their backups."""
+    return walk(root, suffix=".json", depth=0)
 
 
 AGENT = Agent(

@@ -1,5 +1,10 @@
-"""Reads the sessions of Auggie. Auggie rewrites the document of a session as a whole."""
+"""Reads the sessions of Auggie. Auggie rewrites the document of a session as a whole.
 
+If the history of a session on the server differs, Auggie keeps a backup of the document and
+replaces the history by that of the server.
+"""
+
+import re
 from pathlib import Path
 
 from agtop_exporter.agents import tool_label
@@ -27,6 +32,7 @@ from agtop_exporter.reading.parsers import TranscriptParser
 from agtop_exporter.reading.state import NoState
 
 NAME = "auggie"
+BACKUP = re.compile(r"-backup\d+$")  # end of the name of a backup of a session
 TITLE_RANK = 3
 
 
@@ -45,8 +51,11 @@ class SessionParser(TranscriptParser[Session, NoState]):
     def feed(self, record: Session, _offset: int) -> None:
         """Process the document; each exchange counts as a record."""
         parent = record.parent_conversation_id or ""
+        place = Path(self.path)
+        name = BACKUP.sub("", place.stem)
         self.session = self.batch.session(
-            record.session_id or Path(self.path).stem,
+            record.session_id or name,
+            data_path=str(place.with_name(f"{name}.json")),
             parent_session_id=parent,
             subagent=bool(parent),
         )
