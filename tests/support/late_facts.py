@@ -313,6 +313,25 @@ def vibe(home, *, late):
     write_lines(folder / "journal/0000000000000001.jsonl", *records)
 
 
+def zcode(home, *, late):
+    path = home / ".zcode/cli/db/db.sqlite"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            """CREATE TABLE IF NOT EXISTS session (id TEXT PRIMARY KEY, directory TEXT,
+            time_updated INTEGER);
+            CREATE TABLE IF NOT EXISTS model_usage (id TEXT PRIMARY KEY, session_id TEXT,
+            model_id TEXT, status TEXT, completed_at INTEGER, input_tokens INTEGER,
+            output_tokens INTEGER);"""
+        )
+        row = (ID, MODEL if late else "", 1_772_445_601_000)
+        statement = "REPLACE INTO model_usage VALUES ('r1', ?, ?, 'completed', ?, 100, 10)"
+        database.execute(statement, row)
+        if late:
+            database.execute("REPLACE INTO session VALUES (?, ?, 1)", (ID, DIRECTORY))
+        database.commit()
+
+
 def zed(home, *, late):
     path = home / ".local/share/zed/threads/threads.db"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -371,7 +390,7 @@ WRITERS = {
     each.__name__: each
     for each in (
         *(antigravity, claude, cline, codex, copilot, cursor, gemini, goose, opencode, pi, qwen),
-        *(auggie, droid, grok, hermes, junie, kimi, openclaw, openhands, vibe, zed),
+        *(auggie, droid, grok, hermes, junie, kimi, openclaw, openhands, vibe, zcode, zed),
     )
 } | {  # agents that share a reader
     "kilo": partial(opencode, name="kilo"),
