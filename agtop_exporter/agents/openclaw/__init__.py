@@ -35,8 +35,8 @@ ENDS = (".jsonl", ".zst", "Z")  # the name of an archive can end with its time
 IMPORTED = re.compile(r"(?!.*\.(?:trajectory|checkpoint)\.).*\.jsonl\.imported-\d+(?:\.\d+)?")
 """Pattern of the name of a transcript in `ARCHIVES`.
 
-The update to version 2026.8 imported transcripts into the database, and moved the files. It moved
-the files of sessions that no list has without an import.
+The update to version 2026.8 imported the transcripts of the sessions in `sessions.json` into the
+database, and moved the files of all sessions.
 """
 DEPTH = 3
 

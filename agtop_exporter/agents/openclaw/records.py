@@ -110,10 +110,10 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def is_of_other_program(self) -> bool:
-        """Whether the message copies one of another agent, such as Codex, which answers prompts.
+        """Whether the message is a copy from another agent, such as Codex, which answered.
 
-        That agent records its prompts, tools and usage itself. The usage in the copy is that of the
-        last request of a turn only.
+        That agent records the prompt, the tool calls and the usage itself. The usage in the copy is
+        that of the last request of a turn only.
         """
         is_other = self.api == OTHER_PROGRAM_API or self.model == OTHER_PROGRAM_MODEL
         return is_other or (self.idempotency_key or "").startswith(CODEX_KEY)
