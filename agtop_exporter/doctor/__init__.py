@@ -5,6 +5,7 @@ it as JSON. The exit status of the command is 1 if there are problems, and other
 """
 
 import os
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -113,7 +114,9 @@ def _finding(
                 unpriced[model] = unpriced.get(model, 0) + usage.cost.unpriced_tokens
     places = pipeline.places(agent.name)
     read = pipeline.ledger.cursors.get(agent.name, {})
-    inventory = Inventory(read, places.aliases, pipeline.folders)
+    # An agent that another one runs can have its files below the roots of that other agent.
+    of_all_agents = ChainMap(*pipeline.ledger.cursors.values())
+    inventory = Inventory(of_all_agents, places.aliases, pipeline.folders)
     for root in places.roots:
         inventory.look(root)
     unreadable = pipeline.findings.unreadable[agent.name] | inventory.unreadable
