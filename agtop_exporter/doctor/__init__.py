@@ -6,7 +6,6 @@ it as JSON. The exit status of the command is 1 if there are problems, and other
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
@@ -115,7 +114,7 @@ def _finding(
     places = pipeline.places(agent.name)
     read = pipeline.ledger.cursors.get(agent.name, {})
     # An agent that another one runs can have its files below the roots of that other agent.
-    of_all_agents = frozenset(chain.from_iterable(pipeline.ledger.cursors.values()))
+    of_all_agents = {path for of_one in pipeline.ledger.cursors.values() for path in of_one}
     inventory = Inventory(of_all_agents, places.aliases, pipeline.folders)
     for root in places.roots:
         inventory.look(root)
