@@ -192,6 +192,24 @@ def test_it_is_removed_while_it_runs(tmp_path, removed):
 
 
 @pytest.mark.slow
+def test_another_ledger_that_appears_at_the_path_is_kept(tmp_path):
+    """The home is mounted after the start of the daemon, or a backup is restored."""
+    state, away = tmp_path / "state", tmp_path / "away"
+    history(away, 20)
+    ledger = Ledger(state)
+    record(ledger, response("early"))
+    state.rename(tmp_path / "hidden")
+    away.rename(state)
+    record(ledger, response("late"))
+    assert "restart" in ledger.warning
+    assert ledger.durable is False
+    assert ledger.totals[REQUESTS] == 2
+    ledger.close()
+    assert requests(state) == 20
+    assert not list(state.glob("*.replaced-*"))
+
+
+@pytest.mark.slow
 def test_the_lock_is_removed_and_another_daemon_starts(tmp_path):
     ledger = Ledger(tmp_path)
     record(ledger, response("k1"))
