@@ -10,7 +10,14 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from agtop_exporter.model import PROMPT_RANK, Cost, SessionUpdate, TokenCounts, UsageEvent
+from agtop_exporter.model import (
+    NO_TOKENS,
+    PROMPT_RANK,
+    Cost,
+    SessionUpdate,
+    TokenCounts,
+    UsageEvent,
+)
 
 S = TypeVar("S", int, str)
 """Type of the identity of a session: its number in the ledger, or its session id."""
@@ -41,8 +48,11 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     @property
     def is_billed(self) -> bool:
-        """Return whether the event is billed: it is a model response or a billed web search."""
-        return bool(self.requests or self.web_searches)
+        """Return whether the event is billed: it has requests, tokens or billed web searches.
+
+        If the number of requests is unknown, an event has tokens without requests.
+        """
+        return bool(self.requests or self.web_searches or self.tokens != NO_TOKENS)
 
     @property
     def billed(self) -> int:
@@ -75,6 +85,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     def merged(self, other: "Entry", *, began_before: bool = False) -> "Entry":
         """Merge two records of one event. The result has the larger value of each number.
 
+        `self` is the record that is already counted (see also `TokenCounts.merged`).
+
         The result belongs to the session of the record that is not marked as a copy. If both or
         none are marked, it belongs to the session of the earlier record. If the times are equal, it
         belongs to the session of `other` if `began_before` is set, else to the session of `self`.
@@ -87,7 +99,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
             model=self.model or other.model,
             speed=self.speed or other.speed,
             region=self.region or other.region,
-            tokens=self.tokens.max(other.tokens),
+            tokens=self.tokens.merged(other.tokens),
             requests=max(self.requests, other.requests),
             turns=max(self.turns, other.turns),
             compactions=max(self.compactions, other.compactions),

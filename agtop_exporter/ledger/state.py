@@ -7,8 +7,9 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from agtop_exporter.ledger import rows
+from agtop_exporter.ledger import limits, rows
 from agtop_exporter.ledger.changes import Changes
+from agtop_exporter.ledger.cursors import Cursors
 from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.sessions import Sessions
 from agtop_exporter.ledger.store import Store
@@ -29,12 +30,7 @@ RESTORING = "restoring"  # metadata: set while files are read again because even
 ROLLED_UP_BEFORE = "rolled_up_before"  # metadata: unix seconds; older events are only keys
 BILLED = "billed"  # metadata, one name per session: billed amount minus cost, by model
 
-LONGEST_WINDOW_SECONDS = 7 * 86_400.0  # the longest rate-limit window
-WINDOWS_MAX = 8  # rate-limit windows of one account
-ACCOUNTS_MAX = 16  # accounts of one agent whose rate limits are stored
-
 Path = tuple[str, str]  # agent, path of a file
-LimitKey = tuple[str, str, str]  # agent, account, window
 
 STORED = b"\xc1 on disk"
 """The value in memory that stands for a reader state that is only on disk.
@@ -42,6 +38,8 @@ STORED = b"\xc1 on disk"
 No reader has this value as its state. Reader states would take a third of the memory per file, and
 they are needed only to read new records of a file.
 """
+
+NO_CURSORS: Mapping[str, Cursor] = {}
 
 T = TypeVar("T")
 
@@ -60,9 +58,9 @@ class LedgerState:
         self.sessions = Sessions()
         self.changes = Changes()  # not yet added to sums and totals
         self.adopted = Changes()  # changes of sums that do not change the totals
-        self.cursors: dict[str, dict[str, Cursor]] = {}  # by agent and path
+        self.cursors: dict[str, Cursors] = {}  # by agent
         self.changed_cursors: set[Path] = set()
-        self.rate_limits: dict[LimitKey, RateLimit] = {}
+        self.rate_limits: dict[limits.Key, RateLimit] = {}
         self.changed_limits = False
         self.metadata: dict[str, bytes] = {}  # values of other modules, by name
         self.changed_metadata: set[str] = set()
@@ -84,7 +82,7 @@ class LedgerState:
         self.sessions.load(self._stored_sessions())
         self.totals.load(map(rows.total_of, store.all("totals")))
         for agent, path, cursor in map(rows.cursor_of, store.all("cursors")):
-            self.cursors.setdefault(agent, {})[path] = _without_state(cursor)
+            self.cursors.setdefault(agent, Cursors())[path] = _without_state(cursor)
         for limit in map(rows.limit_of, store.all("rate_limits")):
             self.rate_limits[limit.agent, limit.account, limit.window] = limit
         self.generation = int(self.metadata.pop(GENERATION, b"0"))
@@ -133,7 +131,7 @@ class LedgerState:
         DamagedError. Raises OSError if the ledger file cannot be read at all. The counted events
         are then unknown, so that no transcript may be read again.
         """
-        cursor = self.cursors.get(agent, {}).get(path, Cursor())
+        cursor = self._known(agent, path) or Cursor()
         if cursor.state != STORED:
             return cursor
         if not self.store.has_rows:
@@ -141,15 +139,19 @@ class LedgerState:
         state = self.store.reader_state(agent, path)
         return Cursor() if state is None else msgspec.structs.replace(cursor, state=state)
 
+    def _known(self, agent: str, path: str) -> Cursor | None:
+        return self.cursors.get(agent, NO_CURSORS).get(path)
+
     def set_cursor(self, agent: str, path: str, cursor: Cursor) -> None:
         """Store the cursor of a file."""
-        self.cursors.setdefault(agent, {})[path] = cursor
+        self.cursors.setdefault(agent, Cursors())[path] = cursor
         self.changed_cursors.add((agent, path))
 
     def forget_cursor(self, agent: str, path: str) -> None:
         """Delete the cursor of a file."""
         self.to_restore.discard((agent, path))
-        if self.cursors.get(agent, {}).pop(path, None) is not None:
+        if self._known(agent, path) is not None:
+            del self.cursors[agent][path]
             self.changed_cursors.add((agent, path))
 
     def files(self) -> list[Path]:
@@ -162,35 +164,12 @@ class LedgerState:
         self.remember(RESTORING, b"1")
 
     def add_limit(self, limit: RateLimit) -> None:
-        """Store a record of a rate-limit window, unless a later record is stored.
-
-        If an account has more than WINDOWS_MAX windows, delete the window with the oldest record.
-        If an agent has more than ACCOUNTS_MAX accounts, delete the account with the oldest record.
-        """
-        limits, (agent, account) = self.rate_limits, (limit.agent, limit.account)
-        known = limits.get((agent, account, limit.window))
-        if known is not None and limit.observed_at < known.observed_at:
-            return
-        limits[agent, account, limit.window] = limit
-        windows = [key for key in limits if key[:2] == (agent, account)]
-        if len(windows) > WINDOWS_MAX:
-            del limits[min(windows, key=lambda key: limits[key].observed_at)]
-        latest: dict[str, float] = {}
-        for (owner, name, _), each in limits.items():
-            if owner == agent:
-                latest[name] = max(each.observed_at, latest.get(name, each.observed_at))
-        if len(latest) > ACCOUNTS_MAX:
-            oldest = min(latest, key=lambda name: latest[name])
-            for key in [key for key in limits if key[:2] == (agent, oldest)]:
-                del limits[key]
-        self.changed_limits = True
+        """Store a record of a rate-limit window; see `limits.add`."""
+        self.changed_limits |= limits.add(self.rate_limits, limit)
 
     def forget_future_limits(self, now: float) -> None:
-        """Delete rate limits that were recorded more than LONGEST_WINDOW_SECONDS after `now`."""
-        for key, limit in tuple(self.rate_limits.items()):
-            if limit.observed_at > now + LONGEST_WINDOW_SECONDS:
-                del self.rate_limits[key]
-                self.changed_limits = True
+        """Delete rate limits that were recorded long after `now`; see `limits.forget_future`."""
+        self.changed_limits |= limits.forget_future(self.rate_limits, now)
 
     def remember(self, name: str, data: bytes) -> None:
         """Store metadata: a value of another module, under a name."""
@@ -231,7 +210,7 @@ class LedgerState:
 
     def _drop_reader_states(self) -> None:
         for agent, path in self.changed_cursors:
-            cursor = self.cursors.get(agent, {}).get(path)
+            cursor = self._known(agent, path)
             if cursor is not None:
                 self.cursors[agent][path] = _without_state(cursor)
 
@@ -267,7 +246,7 @@ class LedgerState:
             "cursors": (  # lazy: without a file, reader states cannot be read
                 rows.cursor_row(agent, path, self.cursor(agent, path))
                 for agent, path in self.changed_cursors
-                if path in self.cursors.get(agent, {})
+                if path in self.cursors.get(agent, NO_CURSORS)
             ),
             "rate_limits": [rows.limit_row(limit) for limit in self.rate_limits.values()],
             "metadata": [
@@ -280,7 +259,7 @@ class LedgerState:
         return [
             (agent, path)
             for agent, path in self.changed_cursors
-            if path not in self.cursors.get(agent, {})
+            if path not in self.cursors.get(agent, NO_CURSORS)
         ]
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from agtop_exporter.labels import SeriesLimit
-from agtop_exporter.ledger import counting
+from agtop_exporter.ledger import counting, limits
 from agtop_exporter.ledger.sessions import Key
-from agtop_exporter.ledger.state import LedgerState, LimitKey
+from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.ledger.totals import OF_USERS
 from agtop_exporter.model import Cursor, RateLimit, Series, SessionState
 
@@ -59,12 +59,12 @@ class LedgerView:
         return self._state.totals.dropped()
 
     @property
-    def cursors(self) -> dict[str, dict[str, Cursor]]:
+    def cursors(self) -> Mapping[str, Mapping[str, Cursor]]:
         """The cursors by agent and path, without reader states. `Ledger.cursor` adds the state."""
         return self._state.cursors
 
     @property
-    def rate_limits(self) -> dict[LimitKey, RateLimit]:
+    def rate_limits(self) -> dict[limits.Key, RateLimit]:
         """The latest record of each rate-limit window, by (agent, account, window)."""
         return self._state.rate_limits
 

@@ -13,6 +13,9 @@ TOKEN_TYPES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "outpu
 COST_TYPES = (*TOKEN_TYPES, "web_search")
 """The parts of a cost that is calculated from prices: the token types and web search fees."""
 
+PROMPT_FIELDS = 4
+"""The number of fields of TokenCounts that count the prompt. They are its first fields."""
+
 Series = tuple[str, ...]
 """The identity of a series: the metric name without prefix and suffix, then the label values."""
 
@@ -63,7 +66,7 @@ class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
     def max(self, other: "TokenCounts") -> "TokenCounts":
-        """Return the larger value of each field. This merges two records of one response."""
+        """Return the larger value of each field."""
         return TokenCounts(
             max(self.input, other.input),
             max(self.cache_read, other.cache_read),
@@ -72,6 +75,24 @@ class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
             max(self.output, other.output),
             max(self.reasoning, other.reasoning),
         )
+
+    def merged(self, other: "TokenCounts") -> "TokenCounts":
+        """Return the token counts of a response that two records describe.
+
+        Each field has the larger value, but the prompt is not longer than the longer one of the two
+        records. Some gateways first report the whole prompt as `input`, and divide it into `input`
+        and `cache_read` at the end of the response. The division of `self` is then kept.
+        """
+        larger = self.max(other)
+        excess = larger.prompt - max(self.prompt, other.prompt)
+        if not excess:
+            return larger
+        kept, counts = msgspec.structs.astuple(self), list(msgspec.structs.astuple(larger))
+        for place in reversed(range(PROMPT_FIELDS)):
+            cut = min(excess, counts[place] - kept[place])
+            counts[place] -= cut
+            excess -= cut
+        return TokenCounts(*counts)
 
     def min(self, other: "TokenCounts") -> "TokenCounts":
         """Return the smaller value of each field."""
@@ -218,8 +239,11 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def is_billed(self) -> bool:
-        """Return whether the event is billed: it is a model response or a billed web search."""
-        return bool(self.requests or self.web_searches)
+        """Return whether the event is billed: it has requests, tokens or billed web searches.
+
+        If the number of requests is unknown, an event has tokens without requests.
+        """
+        return bool(self.requests or self.web_searches or self.tokens != NO_TOKENS)
 
 
 class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):

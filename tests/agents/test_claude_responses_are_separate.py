@@ -186,6 +186,27 @@ def test_another_request_id_is_another_response(chat):
     assert totals(grown(path)) == totals(once.ledger)
 
 
+def test_a_line_between_two_requests_without_an_id(chat):
+    first, second = "req_011CSHoEeqs5C35K2UUqR7Fy", "req_011CTWZe8p2VhNkmv6nJh3Qa"
+    for request in (first, None, second):
+        chat.assistant(API_ID, requestId=request)
+    path = chat.write()
+    once = Told(claude.AGENT, path)
+    assert requests_and_output(once, SESSION) == (2, 10)
+    assert totals(grown(path)) == totals(once.ledger)
+
+
+@pytest.mark.parametrize("key", [API_ID, "relay"])
+def test_a_gateway_divides_the_prompt_at_the_end_of_the_response(chat, key):
+    """The first line has the whole prompt as input. What is read at once is divided rightly."""
+    chat.assistant(key, usage=used(10_000, 1)).assistant(key, usage=used(100, 200, read=9_900))
+    path = chat.write()
+    counted = Told(claude.AGENT, path).session(SESSION).usage
+    assert (counted.requests, counted.tokens) == (1, TokenCounts(100, 9_900, output=200))
+    counted = grown(path).sessions["claude", SESSION].usage
+    assert (counted.requests, counted.tokens) == (1, TokenCounts(10_000, output=200))
+
+
 def test_an_id_of_the_api_keeps_its_key(chat):
     """Copies have no request id or other times, so the key is the message id alone."""
     chat.assistant(API_ID, requestId="req_011CSHoEeqs5C35K2UUqR7Fy")

@@ -1,8 +1,9 @@
 """Every event is counted once, with the largest figures that were recorded for it."""
 
+import msgspec
 import pytest
 from driving import price, project, totals
-from events import NOON, batch, record, response, sightings
+from events import NOON, batch, contradicting, record, response, sightings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,16 @@ def test_totals_do_not_depend_on_the_order(history, randomness):
     assert {s: v for s, v in totals(again).items() if v} == {
         s: v for s, v in totals(once).items() if v
     }
+
+
+@given(records=st.lists(contradicting, min_size=1, max_size=6))
+def test_a_prompt_that_is_divided_in_several_ways_counts_once(records):
+    ledger = Ledger()
+    for tokens in records:
+        record(ledger, msgspec.structs.replace(response("k"), tokens=tokens))
+    counted = sum((session.usage for session in ledger.sessions.values()), ModelUsage()).tokens
+    assert counted.prompt == max(tokens.prompt for tokens in records)
+    assert counted.output == max(tokens.output for tokens in records)
 
 
 @pytest.mark.slow

@@ -95,7 +95,7 @@ def test_cache_reads_that_the_first_source_lacks_come_from_the_next():
 
 
 def test_a_cache_rate_that_no_source_lists_is_marked():
-    assert card("qwen3-max", "dashscope").derived == (
+    assert card("qwq-plus", "dashscope").derived == (
         "cache_read",
         "cache_write_5m",
         "cache_write_1h",

@@ -16,7 +16,7 @@ def response(key, session="s1", *, input=10, output=5, **given):  # noqa: A002 -
         time=given.pop("time", NOON),
         model=given.pop("model", "model-1"),
         tokens=TokenCounts(input=input, output=output),
-        requests=1,
+        requests=given.pop("requests", 1),
         **given,
     )
 
@@ -45,13 +45,22 @@ counts = st.integers(0, 1_000)
 calls = st.lists(
     st.tuples(st.sampled_from("abc"), st.just("Bash")), unique_by=lambda call: call[0], max_size=3
 ).map(tuple)
+growing = st.builds(  # the prompts of any two of these do not contradict each other
+    lambda prompt, output, reasoning: TokenCounts(
+        prompt, 2 * prompt, prompt // 2, prompt // 3, output, reasoning
+    ),
+    counts,
+    counts,
+    counts,
+)
+contradicting = st.builds(TokenCounts, counts, counts, counts, counts, counts, counts)
 sightings = st.builds(
     UsageEvent,
     key=st.sampled_from([f"k{number}" for number in range(6)]),
     session_id=st.sampled_from(["s1", "s2", "s3"]),
     time=st.sampled_from([NOON, NOON + 10, NOON + 4_000]),
     model=st.just("model-1"),
-    tokens=st.builds(TokenCounts, counts, counts, counts, counts, counts, counts),
+    tokens=growing,
     requests=st.just(1),
     tools=calls,
     copied=st.booleans(),

@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import sys
 import time
+from collections import Counter
 from contextlib import closing, suppress
 from pathlib import Path
 from zlib import crc32
@@ -124,7 +125,7 @@ class Target:
         if took > CPU_SECONDS_MAX:
             raise Broken(f"{took:.1f} s of CPU time")
         if path.suffix == ".jsonl" and str(path) in self._transcripts:
-            self._read_in_two_parts(path, sums(ledger))
+            self._read_in_two_parts(path, _lasting(sums(ledger)))
         ledger.close()
 
     def _read_in_two_parts(self, path, whole):
@@ -138,7 +139,7 @@ class Target:
             path.write_bytes(content[:end])
             with suppress(OSError):
                 read_on(ledger, self.agent, str(path))
-        grown = sums(ledger)
+        grown = _lasting(sums(ledger))
         ledger.close()
         if grown != whole:
             kinds = sorted({kind for kind, _ in ((grown - whole) + (whole - grown))})
@@ -151,6 +152,19 @@ class Target:
             self.agent.account_plan(root.parent)
         if self.agent.live_registry:
             self.agent.live_registry(self.home, {})
+
+
+def _lasting(sums):
+    """Return the sums that cannot depend on the number of reads, whatever a file contains.
+
+    A later record may remove a tool call, or divide a prompt differently into token types.
+    """
+    lasting = Counter()
+    for (kind, label), value in sums.items():
+        if not kind.startswith("tool_call"):
+            is_prompt = kind == "tokens" and label != "output"
+            lasting[kind, "prompt" if is_prompt else label] += value
+    return lasting
 
 
 def check_totals(ledger):

@@ -93,8 +93,10 @@ class Responses:
         name = message.id or request_id or ""
         response = session.by_id.get(name)
         if response is not None:
-            same = response.request_id == request_id or response.may_have(request_id)
-            return response if same else None
+            if response.request_id == (request_id or ""):
+                return response
+            key = self._key(message.id or "", request_id or "")
+            return response if response.key == key else None
         if not self._open:
             return None
         response = self._open.get(self._open_name(session, name))
@@ -129,10 +131,8 @@ class Responses:
         session.responses.append(response)
         if is_unique(name):
             session.by_id[name] = response
-            if message_id:
-                response.key = self._key(message_id, request_id)
-            else:
-                response.key = request_id
+            response.key = self._key(message_id, request_id)
+            if not message_id:
                 response.other_keys = (record.uuid,) if record.uuid else ()
         else:
             self._name_by_first_line(session, record, message, response, response.usage)
@@ -181,14 +181,14 @@ class Responses:
         return f"{session.update.session_id}\0{self.main_chain:d}\0{name}"
 
     def _key(self, message_id: str, request_id: str) -> str:
-        """Return the event key of a response with a unique message id.
+        """Return the event key of a response with a unique message id, or else request id.
 
-        The key is the message id. A gateway can answer two requests with the same stored response.
+        The key is the unique id. A gateway can answer two requests with the same stored response.
         So the key also contains the request id if the first line with this message id has another
         request id.
         """
-        if not request_id:
-            return message_id
+        if not (message_id and request_id):
+            return message_id or request_id
         if self._restored and (known := self._restored.get(_number(message_id))) is not None:
             same = known == _number(request_id)
         else:

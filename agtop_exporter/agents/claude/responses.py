@@ -32,7 +32,7 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
     advisor: str = ""  # model of the advisor
     key: str = ""
     other_keys: tuple[str, ...] = ()  # further keys under which it may be counted
-    tokens: TokenCounts = NO_TOKENS  # largest counts of earlier lines, if not those of `usage`
+    tokens: TokenCounts = NO_TOKENS  # merged counts of earlier lines, if not those of `usage`
     answered: bool = False  # a tool result follows its latest line
     prompted: bool = False  # a prompt follows its latest line
     prompted_at: float = 0.0  # the time of that prompt, in unix seconds
@@ -51,9 +51,16 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
         self.usage = usage
 
     def all_tokens(self) -> TokenCounts:
-        """Return the largest token counts of all lines, separately for each kind of token."""
-        tokens = token_counts(self.usage)
-        return tokens if self.tokens == NO_TOKENS else tokens.max(self.tokens)
+        """Return the token counts of all lines, merged (see `TokenCounts.merged`).
+
+        If the lines divide the prompt differently, the line with the most output tokens is right.
+        """
+        latest, earlier = token_counts(self.usage), self.tokens
+        if earlier == NO_TOKENS:
+            return latest
+        if latest.output < earlier.output:
+            latest, earlier = earlier, latest
+        return latest.merged(earlier)
 
     def may_have(self, request_id: str | None) -> bool:
         """Return whether a line with a given request id can belong to this response.

@@ -124,7 +124,7 @@ def has_late_copies(records: list[Record], state: RolloutState) -> bool:
 
     The records follow the copies at the start of the rollout.
     """
-    return bool(state.own_since) and any(_is_late_copy(record, state) for record in records)
+    return state.is_own and any(_is_late_copy(record, state) for record in records)
 
 
 def is_certain(record: Record, state: RolloutState) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import field
 
 from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.kimi import earlier
 from agtop_exporter.agents.kimi.records import (
     KNOWN_TYPES,
     Description,
@@ -62,7 +63,7 @@ class WireParser(TranscriptParser[Record, WireState]):
         folder = agent.parent.parent
         self.is_main = agent.name == MAIN
         described = usable_document(folder / DESCRIPTION, Description) or Description()
-        self.created = seconds_of(described.created_at) or 0.0
+        self.created = described.created
         self.session = batch.session(
             folder.name if self.is_main else f"{folder.name}/{agent.name}",
             parent_session_id="" if self.is_main else folder.name,
@@ -168,9 +169,8 @@ class DescriptionParser(RecordParser[Description, NoState]):
         folder = Path(self.path).parent
         data_path = folder / AGENTS / MAIN / WIRE
         session = self.batch.session(folder.name, data_path=str(data_path))
-        created = seconds_of(record.created_at)
-        if created:
-            session.observe_time(created)
+        if record.created:
+            session.observe_time(record.created)
         if not session.work_in(record.cwd or record.work_dir):
             self.batch.error("schema", offset)
         session.set_title(record.title or "", TITLE_RANK)
@@ -180,4 +180,6 @@ def read(path: str, cursor: Cursor) -> Batch:
     """Read records after a cursor, or a description that has changed. Raises OSError."""
     if path.endswith(DESCRIPTION):
         return read_document(NAME, DescriptionParser, path, cursor)
-    return read_jsonl(NAME, WireParser, path, cursor)
+    if Path(path).parents[1].name == AGENTS:
+        return read_jsonl(NAME, WireParser, path, cursor)
+    return earlier.read(NAME, path, cursor)

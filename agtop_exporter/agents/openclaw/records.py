@@ -20,6 +20,8 @@ ROUTERS = frozenset({"auto"})  # last parts of model names that mean that a rout
 OWN_API, OWN_PROVIDER = "openclaw-transcript", "openclaw"
 OWN_MODELS = frozenset({"delivery-mirror", "gateway-injected"})
 OTHER_PROGRAM_API = "cli"  # a command line tool of another agent answered
+OTHER_PROGRAM_MODEL = "acp-runtime"  # another agent answered through the Agent Client Protocol
+NO_MODELS = frozenset({OTHER_PROGRAM_MODEL, "default"})  # names that mean an unknown model
 TYPED = "external_user"  # origin of a prompt that the user wrote
 CODEX_KEY = "codex-app-server:"  # first part of the key of a message that Codex answered
 
@@ -91,11 +93,12 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def served_model(self) -> str:
-        """The name of the model that answered.
+        """The name of the model that answered; "" if it is unknown.
 
         If `model` is a router, this is the model that the router selected.
         """
-        model = self.model or ""
+        is_unknown = self.is_of_other_program and self.model in NO_MODELS
+        model = "" if is_unknown else self.model or ""
         is_router = model.rpartition("/")[2] in ROUTERS
         return (self.response_model if is_router else "") or model
 
@@ -107,11 +110,13 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def is_of_other_program(self) -> bool:
-        """Whether another agent, such as Codex, answered. That agent records the usage itself.
+        """Whether the message is a copy from another agent, such as Codex, which answered.
 
-        The usage in such a message is that of the last request of a turn only.
+        That agent records the prompt, the tool calls and the usage itself. The usage in the copy is
+        that of the last request of a turn only.
         """
-        return self.api == OTHER_PROGRAM_API or (self.idempotency_key or "").startswith(CODEX_KEY)
+        is_other = self.api == OTHER_PROGRAM_API or self.model == OTHER_PROGRAM_MODEL
+        return is_other or (self.idempotency_key or "").startswith(CODEX_KEY)
 
 
 class Snapshot(msgspec.Struct, gc=False, rename="camel"):
