@@ -320,8 +320,10 @@ class Pipeline:
             self.ledger.checkpoint()
 
     def _ledger_gauges(self) -> dict[Series, float]:
-        gauges: dict[Series, float] = {("ledger_bytes",): self.ledger.size_bytes()}
-        durable = self.ledger.durable
+        gauges: dict[Series, float] = {}
+        size_bytes, durable = self.ledger.size_bytes(), self.ledger.durable
+        if size_bytes or durable is None:
+            gauges["ledger_bytes",] = size_bytes
         if durable is not None:
             gauges["ledger_durable",] = int(durable)
         return gauges
