@@ -18,26 +18,36 @@ _REGION = re.compile(
     r"|(?:[a-z_-]+/)?(?:us-gov\.|(?:us|eu|ap|apac|au|jp|ca|sa)\.(?:amazon|meta|mistral)\.))"
 )
 
-# Reasoning efforts, which Cursor adds to names: gpt-5.2-codex-high, claude-4.6-opus-max-thinking.
-# They do not change the price of a token. `max` without `thinking` names another model.
+# Reasoning efforts, which Cursor and Antigravity add to names: gpt-5.2-codex-high,
+# claude-4.6-opus-max-thinking. They do not change the price of a token. `max` without `thinking`
+# is an effort only of Claude and of the named GPT models: gpt-5.1-codex-max is another model.
 _EFFORT = re.compile(
-    r"(?<=.)-(?:(?:none|minimal|low|medium|high|xhigh)(?:-thinking)?|max-thinking"
-    r"|thinking-(?:low|medium|high|xhigh|max))$"
+    r"(?<=.)-(?:(?:none|minimal|(?:extra-)?low|medium|high|xhigh|tiered)(?:-thinking)?|max-thinking"
+    r"|thinking-(?:low|medium|high|xhigh|max))(?=$|-fast$)"
 )
+_MAXIMUM = re.compile(
+    r"^(claude-[\w.-]+?|gpt-[\d.]+-(?:sol|terra|luna|astra))-(?:max|ultra)(?=$|-fast$)"
+)
+
+# Parameters of Cursor: grok-4.6[effort=high,fast=true].
+_FAST_PARAMETER = re.compile(r"\[(?:[\w=.-]+,)*fast=true(?:,[\w=.-]+)*\]$")
 
 # (match kind, pattern, replacement), applied in this order, each to the previous result.
 _CHANGES = (
-    ("suffix-stripped", re.compile(r"\[\w{1,16}\]$"), ""),  # claude-opus-4-6[1m]
+    ("suffix-stripped", _FAST_PARAMETER, "-fast"),
+    ("suffix-stripped", re.compile(r"\[[\w=,.-]{0,80}\]$"), ""),  # claude-opus-4-6[1m]
     ("suffix-stripped", re.compile(r"(?<!instruct)-1m(?:-internal)?$"), ""),  # claude-opus-4.6-1m
     ("prefix-stripped", re.compile(r"^[^/]*/"), ""),  # openrouter/..., models/...
     ("prefix-stripped", re.compile(r"^.*/"), ""),  # .../anthropic/..., a Bedrock ARN
     ("prefix-stripped", _BEDROCK, ""),
+    ("prefix-stripped", re.compile(r"^cursor-(?=grok-)"), ""),
     ("suffix-stripped", re.compile(r"-v\d(?::\d{1,3}k?)?$"), ""),
     ("suffix-stripped", re.compile(r"@default$"), ""),  # Vertex
     ("alias", re.compile(r"-(20\d\d)([01]\d)([0-3]\d)$"), r"-\1-\2-\3"),
     ("date-stripped", re.compile(r"[-@](?:\d{8}|\d{4}-\d\d-\d\d)$"), ""),
     ("suffix-stripped", re.compile(r"-latest$"), ""),
     ("suffix-stripped", _EFFORT, ""),
+    ("suffix-stripped", _MAXIMUM, r"\1"),
 )
 
 # Other spellings of a name. They are tried last, because a table may list both spellings.
@@ -48,6 +58,7 @@ _SPELLINGS = (
     (re.compile(r"^claude-(\d)(?:-(\d{1,2}))?-([a-z]+)"), r"claude-\3-\1-\2"),
     (re.compile(r"^claude-([a-z]+)-(\d)-(\d{1,2})"), r"claude-\2-\3-\1"),  # claude-3-5-haiku
 )
+_DISPLAYED = re.compile(r"[ ()]+")
 _FAST = re.compile(r"-fast(?=$|\[|:|-20\d{6}$)")
 
 _VERSION = re.compile(
@@ -96,6 +107,9 @@ def candidates(model: str) -> tuple[tuple[str, str], ...]:
     if not name or len(name) > LONGEST_NAME:
         return ()
     kinds = {name: "exact"}
+    if " " in name:  # a displayed name: Gemini 3.8 Flash (High)
+        name = _DISPLAYED.sub("-", name).strip("-")
+        kinds.setdefault(name, "alias")
     for kind, pattern, replacement in _CHANGES:
         shorter = pattern.sub(replacement, name, count=1)
         if shorter:
@@ -120,7 +134,7 @@ def without_speed(model: str) -> tuple[str, str]:
 
     If the name has no speed, return the unchanged name and "".
     """
-    name, found = _FAST.subn("", model.lower(), count=1)
+    name, found = _FAST.subn("", _FAST_PARAMETER.sub("-fast", model.lower()), count=1)
     return (name, "fast") if found and name else (model, "")
 
 

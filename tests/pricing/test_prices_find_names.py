@@ -61,8 +61,8 @@ def test_a_name_is_found(model, provider, found):
         "anthropic/claude-opus-4.6:free",
         "claude-haiku-4-5-fast",
         "claude-haiku-4-5-high-fast",
-        "claude-opus-4-1-max",
         "gpt-5.9-codex-max",
+        "gpt-5.9-sol-max",
         "gpt-5.9-high",
         "devstral-medium",
     ],
@@ -80,6 +80,34 @@ def test_an_effort_changes_no_price():
             assert (found.tiers, found.speeds) == (standard.tiers, standard.speeds)
             found = BOOK.card(f"{model}{effort}-fast", at=AT)
             assert (found.tiers, found.speeds) == (standard.tiers_of("fast"), {})
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("claude-opus-4-8-max", "claude-opus-4-8"),
+        ("cx/gpt-5.6-sol-ultra", "gpt-5.6-sol"),
+        ("claude-opus-4-8[thinking=true,context=300k,effort=high]", "claude-opus-4-8"),
+        ("claude-opus-4-8[effort=high,fast=true]", "claude-opus-4-8-fast"),
+        ("grok-4.6[effort=high,fast=false]", "grok-4.6"),
+        ("grok-4.6[effort=high,fast=true]", "grok-4.6-fast"),
+        ("cursor-grok-4.6-high-fast", "grok-4.6-fast"),
+        ("Gemini 3.8 Flash (High)", "gemini-3.8-flash"),
+        ("Claude Opus 4.6 (Thinking)", "claude-opus-4-6"),
+        ("gemini-3.7-flash-tiered", "gemini-3.7-flash"),
+        ("gemini-3-flash-a", "gemini-3.5-flash"),
+        ("gemini-pro-agent", "gemini-3.1-pro-preview"),
+    ],
+)
+def test_names_of_cursor_and_antigravity_have_the_price_of_the_model(name, model):
+    """Sources: Cursor's list of models, getagentseal/codeburn 294, junhoyeo/tokscale 1019."""
+    found, expected = BOOK.card(name, at=AT), BOOK.card(model, at=AT)
+    assert (found.tiers, found.speeds) == (expected.tiers, expected.speeds)
+
+
+def test_a_name_of_antigravity_moved_to_another_model():
+    before = PriceBook().card("gemini-3-flash-agent", at=1_778_000_000.0)  # 2026-05-05
+    assert before.model == "gemini-3-flash-preview"
 
 
 def test_a_price_of_the_user_applies_to_every_effort():

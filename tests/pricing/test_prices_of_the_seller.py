@@ -119,10 +119,20 @@ def test_thinking_costs_more_where_the_provider_lists_it():
         ("grok-code-fast-1", "2026-05-14", (0.2, 0.02, 1.5)),
         ("grok-code-fast-1", "2026-05-16", (1, 0.2, 2)),
         ("deepseek-r1", "2026-11-20", (0.15, 0.003, 0.6)),
+        ("k3.1-pro", "2026-11-20", (2, 0.2, 10)),
+        ("mimo-v2-pro", "2026-05-26", (1, 0.2, 3)),
+        ("mimo-v2-pro", "2026-05-28", (0.435, 0.0036, 0.87)),
     ],
 )
 def test_a_retired_name_has_the_price_of_the_model_that_answers(model, day, usd):
     assert rates(model, day=day) == usd
+
+
+def test_a_seller_without_a_price_has_the_price_of_a_maker_that_no_table_lists():
+    """The provider of MiMo Code is `mimo`; its models are made by Xiaomi."""
+    for provider in ("mimo", "xiaomi-token-plan-cn", "opencode"):
+        assert rates("mimo-v2.6-pro", provider) == rates("mimo-v2.6-pro", "xiaomi")
+    assert rates("xiaomi/mimo-v2.5", "avian") == (0.2, 0.05, 0.4)
 
 
 def test_a_retired_name_keeps_its_price_at_another_seller():
