@@ -11,7 +11,7 @@ from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, 
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, Signal, TokenCounts, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
-from agtop_exporter.reading.decoding import seconds_of
+from agtop_exporter.reading.decoding import Count, seconds_of
 from agtop_exporter.reading.file_group import FileGroup, database_group
 from agtop_exporter.reading.rows import TableRow, Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
@@ -46,11 +46,11 @@ class RequestRow(TableRow):
     status: str = ""
     started_at: int = 0
     completed_at: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-    cache_creation_input_tokens: int = 0
-    cache_read_input_tokens: int = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    reasoning_tokens: Count = 0
+    cache_creation_input_tokens: Count = 0
+    cache_read_input_tokens: Count = 0
 
     @property
     def tokens(self) -> TokenCounts:

@@ -79,7 +79,8 @@ _LOCAL_PARTS = re.compile(
     r"ollama(?!.*cloud)|lmstudio|llama(?:cpp|server|swap|file|box)|vllm|sglang|mlx|koboldcpp|localai"
     r"|localhost|ramalama|dockermodelrunner|lemonade|gpt4all|textgenwebui"
 )
-_LOCAL_NAMES = {"local", "oss", "jan", "tgi"}
+_LOCAL_NAMES = {"oss", "jan", "tgi"}
+_LOCAL_WORD = re.compile(r"(?<![a-z])local(?![a-z])")
 _PUNCTUATION = re.compile(r"[^a-z0-9]+")
 
 LONGEST_NAME = 200  # the longest known name has 80 characters; transcripts may contain any text
@@ -134,8 +135,9 @@ def is_local(provider: str, model: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _is_local_provider(provider: str) -> bool:
-    name = _PUNCTUATION.sub("", provider.lower())
-    return name in _LOCAL_NAMES or _LOCAL_PARTS.search(name) is not None
+    lowered = provider.lower()
+    name = _PUNCTUATION.sub("", lowered)
+    return bool(name in _LOCAL_NAMES or _LOCAL_PARTS.search(name) or _LOCAL_WORD.search(lowered))
 
 
 def providers_named_in(model: str) -> tuple[str, ...]:

@@ -154,6 +154,17 @@ def test_requests_in_other_files_and_copies_of_messages_count_nothing(ledger, tm
     assert requests(ledger, tmp_path) == {ID: 1}
 
 
+def test_an_imported_session_of_another_agent_counts_nothing(ledger, tmp_path):
+    """`importClaudeHistory` and `importSessionCatalogHistory` of 2026.9.6."""
+    prompt = {"role": "user", "content": "Go on", "idempotencyKey": "claude-catalog:t:u1"}
+    event = {"type": "message", "id": "e1", "timestamp": stamp(1), "message": prompt}
+    copy = {"idempotencyKey": "claude-catalog:t:u2", "model": "native-history"}
+    store(tmp_path, ID, header(ID), event, answer(2, **copy))
+    refresh(ledger, tmp_path, [openclaw.AGENT])
+    (session,) = ledger.sessions.values()
+    assert (session.turns, session.usage.requests, session.facts.model) == (0, 0, "")
+
+
 @pytest.mark.parametrize("name", ["acp-runtime", "default"])
 def test_names_that_mean_no_model_do_not_name_a_response(ledger, tmp_path, name):
     """`persistAcpTurnTranscript` and `persistCliTurnTranscript` of 2026.5.28."""

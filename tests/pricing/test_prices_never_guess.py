@@ -95,6 +95,7 @@ def test_snapshot_with_a_price_of_its_own_keeps_it():
         "hosted_vllm",
         "oss",
         "local",
+        "my_local-llm",
     ],
 )
 @pytest.mark.parametrize("model", ["gpt-oss-20b", "openai/gpt-oss-20b", "qwen3.6-plus"])

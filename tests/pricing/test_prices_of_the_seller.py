@@ -134,6 +134,6 @@ def test_a_seller_has_only_service_tiers_that_it_lists():
     assert card("gpt-5.4", "openai").cost(TokenCounts(input=1), speed="priority").input == 5_000_000
 
 
-@pytest.mark.parametrize("model", ["gemini-3.5-flash-8b", "gemini-3.5-flash-1m"])
+@pytest.mark.parametrize("model", ["gemini-3.5-flash-8b", "gemini-3.5-flash-4k"])
 def test_a_pattern_of_a_table_that_matches_the_beginning_is_no_match(model):
     assert card(model) is None

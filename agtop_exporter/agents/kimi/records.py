@@ -115,6 +115,13 @@ class Description(msgspec.Struct, rename="camel"):
         return seconds_of(created) or 0.0
 
 
+class IndexEntry(msgspec.Struct, rename="camel"):
+    """One line of the index of sessions."""
+
+    session_id: str = ""
+    work_dir: str = ""
+
+
 def token_counts(usage: Usage) -> TokenCounts:
     """Return the token counts of a request. Cache writes have a lifetime of 5 minutes."""
     return TokenCounts(

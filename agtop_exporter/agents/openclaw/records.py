@@ -1,5 +1,7 @@
 """Decodes the events of OpenClaw's transcripts, which its database and its files share."""
 
+import re
+
 import msgspec
 
 from agtop_exporter.model import TokenCounts
@@ -21,9 +23,15 @@ OWN_API, OWN_PROVIDER = "openclaw-transcript", "openclaw"
 OWN_MODELS = frozenset({"delivery-mirror", "gateway-injected"})
 OTHER_PROGRAM_API = "cli"  # a command line tool of another agent answered
 OTHER_PROGRAM_MODEL = "acp-runtime"  # another agent answered through the Agent Client Protocol
-NO_MODELS = frozenset({OTHER_PROGRAM_MODEL, "default"})  # names that mean an unknown model
+HISTORY_MODEL = "native-history"  # a session of another agent was imported
+NO_MODELS = frozenset({OTHER_PROGRAM_MODEL, HISTORY_MODEL, "default"})
+"""Names that mean an unknown model."""
 TYPED = "external_user"  # origin of a prompt that the user wrote
-CODEX_KEY = "codex-app-server:"  # first part of the key of a message that Codex answered
+OTHER_PROGRAM_KEY = re.compile(r"codex-app-server:|[a-z]+-catalog:")
+"""Pattern of the first part of the key of a message that another agent has, too.
+
+With `codex-app-server`, Codex answers. With `<agent>-catalog`, a session of the agent was imported.
+"""
 
 
 class Cost(msgspec.Struct, gc=False):
@@ -116,7 +124,7 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
         that of the last request of a turn only.
         """
         is_other = self.api == OTHER_PROGRAM_API or self.model == OTHER_PROGRAM_MODEL
-        return is_other or (self.idempotency_key or "").startswith(CODEX_KEY)
+        return is_other or OTHER_PROGRAM_KEY.match(self.idempotency_key or "") is not None
 
 
 class Snapshot(msgspec.Struct, gc=False, rename="camel"):
