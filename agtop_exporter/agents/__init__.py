@@ -31,6 +31,10 @@ MAY_FOLLOW: ContextVar[Callable[[str], bool]] = ContextVar("may_follow", default
 
 The function prevents access to link targets on a file system that does not respond.
 """
+ON_CLOSED: ContextVar[Callable[[str, OSError], None]] = ContextVar(
+    "on_closed", default=lambda _path, _error: None
+)
+"""Function that receives the path of a directory that cannot be listed, and the error."""
 MCP_TOOL = re.compile(r"^mcp__(.+?)__")
 
 
@@ -157,29 +161,23 @@ def walk(
     followed if another link has led to the same target. So every loop ends. A file with two paths
     may be listed twice.
 
-    A subdirectory without read permission is listed instead of its files. The caller then gets an
-    error when it reads the subdirectory, and reports the error. A directory that disappears during
-    the walk is skipped.
+    ON_CLOSED receives a directory that cannot be listed, for example without permission. A
+    directory that does not exist, or that disappears during the walk, is skipped.
     """
-    pending: deque[tuple[str, int, os.DirEntry[str] | None]] = deque(
-        [(str(directory), depth, None)]
-    )
-    linked: deque[tuple[str, int, os.DirEntry[str] | None]] = deque()
+    pending: deque[tuple[str, int]] = deque([(str(directory), depth)])
+    linked: deque[tuple[str, int]] = deque()
     visited: set[tuple[int, int]] = set()
     while pending or linked:
-        path, depth_left, itself = (pending or linked).popleft()
-        entries = _entries(path)
-        if entries is None and itself is not None:
-            yield itself
-        for entry in entries or ():
+        path, depth_left = (pending or linked).popleft()
+        for entry in entries_of(path):
             if entry.name.endswith(suffix):
                 if is_file(entry):
                     yield entry
             elif depth_left and is_folder(entry):
                 if not entry.is_symlink():
-                    pending.append((entry.path, depth_left - 1, entry))
+                    pending.append((entry.path, depth_left - 1))
                 elif _is_new(entry, str(directory), visited):
-                    linked.append((entry.path, depth_left - 1, entry))
+                    linked.append((entry.path, depth_left - 1))
 
 
 def named_files(directory: Path | str, name: str, *, depth: int = 0) -> Iterator[os.DirEntry[str]]:
@@ -190,17 +188,18 @@ def named_files(directory: Path | str, name: str, *, depth: int = 0) -> Iterator
     return (entry for entry in walk(directory, suffix=name, depth=depth) if entry.name == name)
 
 
-def _entries(path: str) -> list[os.DirEntry[str]] | None:
-    """Return the entries of a directory.
+def entries_of(path: Path | str) -> list[os.DirEntry[str]]:
+    """Return the entries of a directory; an empty list if the directory cannot be listed.
 
-    Return None if the read permission is missing, and an empty list after any other error.
+    ON_CLOSED receives a directory that exists and cannot be listed.
     """
     try:
         with os.scandir(path) as entries:
             return list(entries)
-    except PermissionError:
-        return None
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        ON_CLOSED.get()(os.fspath(path), error)
         return []
 
 

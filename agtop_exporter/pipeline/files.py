@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from agtop_exporter.agents import MAY_FOLLOW, Agent, Environment
+from agtop_exporter.agents import MAY_FOLLOW, ON_CLOSED, Agent, Environment
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.model import Cursor
 from agtop_exporter.paths import clean_path
@@ -90,6 +90,10 @@ class AgentFiles:
         self._first = True
         self._not_followed: set[str] = set()  # links skipped in the current pass
         self._avoided: AbstractSet[str] = frozenset()  # paths skipped in the current pass
+        # The directories that cannot be listed and the files without a status, with the reasons: of
+        # the current pass, and of the pass before.
+        self._closed: dict[str, str] = {}
+        self._closed_before: dict[str, str] = {}
 
     def look(
         self,
@@ -115,11 +119,12 @@ class AgentFiles:
             self._not_followed.add(link)
             return False
 
-        token = MAY_FOLLOW.set(asked)
+        token, other = MAY_FOLLOW.set(asked), ON_CLOSED.set(self._note_closed)
         try:
             return self._look(cursors, roots, avoid, beat)
         finally:
             MAY_FOLLOW.reset(token)
+            ON_CLOSED.reset(other)
 
     def look_again(self) -> None:
         """Make the next call of `look` check every file, as the first call does."""
@@ -140,6 +145,7 @@ class AgentFiles:
             files = self._listed(usable)
             self._unseen, self._avoided = set(cursors), avoid
             self._not_followed.clear()
+            self._closed, self._closed_before = {}, self._closed
         changed: dict[str, os.stat_result] = {}
         gone: list[str] = []
         unnamed: list[tuple[str, str]] = []
@@ -155,7 +161,8 @@ class AgentFiles:
             beat()
         following = next(files, None)
         if following is None:
-            complete = not (unreadable or avoid or self._not_followed)
+            complete = not (unreadable or avoid or self._not_followed or self._closed)
+            self._closed_before = {}
             gone = [path for path in cursors if path in self._unseen] if complete else []
             self._first, self._unseen = False, set()
         else:
@@ -169,7 +176,8 @@ class AgentFiles:
         if changed or following is None:
             self._hot = None
         work, moved = self._compared(cursors, changed, gone)
-        unusable = (*unreadable, *unnamed)
+        closed = self._closed_before | self._closed
+        unusable = (*unreadable, *unnamed, *closed.items())
         return Listing(
             present=bool(usable),
             unreadable=unusable,
@@ -185,7 +193,10 @@ class AgentFiles:
         """Add a file with its status to `changed`, if the status differs from the file's cursor."""
         try:
             status = entry.stat()
-        except OSError:  # it was deleted after it was listed
+        except (FileNotFoundError, NotADirectoryError):  # it was deleted after it was listed
+            return
+        except OSError as error:
+            self._note_closed(entry.path, error)
             return
         cursor = cursors.get(entry.path)
         if cursor is None and entry.path in self.aliases:
@@ -199,6 +210,9 @@ class AgentFiles:
             or cursor.inode != status.st_ino
         ):
             changed[entry.path] = status
+
+    def _note_closed(self, path: str, error: OSError) -> None:
+        self._closed[_as_text(path)] = error.strerror or type(error).__name__
 
     def _entered(self, roots: Iterable[Path]) -> Iterator[Path]:
         for root in roots:

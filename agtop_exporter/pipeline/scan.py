@@ -12,7 +12,7 @@ from itertools import chain
 
 import msgspec
 
-from agtop_exporter.agents import Agent
+from agtop_exporter.agents import ON_CLOSED, Agent
 from agtop_exporter.folders import DOES_NOT_RESPOND
 from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
@@ -183,7 +183,11 @@ def _late(guard: Guard) -> Iterator[Batch | Failure]:
 
 
 def read_one(item: Work, agents: Mapping[str, Agent]) -> Batch | Failure:
-    """Read one batch of records from a file. After an exception, return a Failure."""
+    """Read one batch of records from a file. After an exception, return a Failure.
+
+    A folder that the reader cannot list is an error of the file, like a part that it cannot read.
+    """
+    token = ON_CLOSED.set(_refuse)
     try:
         return agents[item.agent].read(item.path, item.cursor)
     except (NotAFileError, FileNotFoundError):
@@ -193,3 +197,9 @@ def read_one(item: Work, agents: Mapping[str, Agent]) -> Batch | Failure:
     except Exception as error:  # noqa: BLE001 - no file may stop the reading of others
         bug = raised(error)
         return Failure(item.agent, item.path, f"a bug in its reader: {bug.error}", bug)
+    finally:
+        ON_CLOSED.reset(token)
+
+
+def _refuse(_folder: str, error: OSError) -> None:
+    raise error

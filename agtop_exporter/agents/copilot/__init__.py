@@ -13,6 +13,7 @@ from agtop_exporter.agents import (
     Entry,
     Environment,
     application_folders,
+    entries_of,
     is_folder,
     listed_roots,
     named_files,
@@ -87,11 +88,7 @@ def files(root: Path) -> Iterator[Entry]:
 
 def folders(directory: Path) -> list[str]:
     """Return the paths of the folders in a directory; [] if the directory cannot be read."""
-    try:
-        with os.scandir(directory) as entries:
-            return [entry.path for entry in entries if is_folder(entry)]
-    except OSError:
-        return []
+    return [entry.path for entry in entries_of(directory) if is_folder(entry)]
 
 
 def chats(directory: Path) -> Iterator[os.DirEntry[str]]:

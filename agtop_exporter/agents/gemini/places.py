@@ -15,6 +15,7 @@ import msgspec
 from agtop_exporter.agents import (
     MAX_DEPTH,
     Environment,
+    entries_of,
     is_folder,
     listed_roots,
     named_files,
@@ -107,14 +108,9 @@ def chats(base: Path) -> Iterator[os.DirEntry[str]]:
     Transcripts of sessions are `tmp/<project>/chats/*`. Transcripts of subagents are in folders
     below `chats`.
     """
-    try:
-        projects = os.scandir(base / PROJECTS)
-    except OSError:
-        return
-    with projects:
-        for project in filter(is_folder, projects):
-            for suffix in CHAT_SUFFIXES:
-                yield from walk(f"{project.path}/{CHATS}", suffix=suffix, depth=MAX_DEPTH)
+    for project in filter(is_folder, entries_of(base / PROJECTS)):
+        for suffix in CHAT_SUFFIXES:
+            yield from walk(f"{project.path}/{CHATS}", suffix=suffix, depth=MAX_DEPTH)
 
 
 def is_chat(path: str) -> bool:
