@@ -1,5 +1,6 @@
 """Base class of the parser of Codex rollouts (transcripts)."""
 
+import re
 from datetime import datetime
 from typing import Unpack
 from uuid import UUID
@@ -12,6 +13,7 @@ from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import BlockParser
 
 ID_CHARACTERS = 36  # length of a thread's id
+THREAD_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Rollout(BlockParser[Record, RolloutState]):
@@ -67,7 +69,8 @@ class Rollout(BlockParser[Record, RolloutState]):
         """
         if not self.session.session_id:
             stem = self.path.rpartition("/")[2].partition(".jsonl")[0]
-            name = stem.partition("_")[0][-ID_CHARACTERS:]
+            name = stem.partition("_")[0]
+            name = (THREAD_ID.findall(name) or [name[-ID_CHARACTERS:]])[-1]
             named = (payload.thread_id if payload is not None else None) or ""
             self.state.thread_id = named if named and not _is_id(name) else name
             self.session.session_id = self.state.thread_id

@@ -83,9 +83,12 @@ class SessionsParser(DatabaseParser[DatabaseState]):
                 self._handle_message(message)
                 changed[message.session_id] = None
         if database.columns(USAGE):
+            if self.is_future(self.state.latest):
+                self.state.latest = 0.0
             where, values = "last_seen >= ? ORDER BY last_seen", (self.state.latest,)
             for usage in database.find(USAGE, UsageRow, where=where, values=values):
-                self.state.latest = max(self.state.latest, usage.last_seen)
+                if not self.is_future(usage.last_seen):
+                    self.state.latest = max(self.state.latest, usage.last_seen)
                 changed[usage.session_id] = None
         for session_id in filter(None, changed):
             row = self._session_row(session_id)
