@@ -99,6 +99,7 @@ class RolloutParser(TurnHandlers):
         session.subagent = bool(parent)
         if not session.work_in(payload.cwd):
             self.batch.error("schema", self.offset)
+        state.provider = payload.model_provider or ""
         session.agent_version = payload.cli_version or ""
         session.git_branch = (payload.git.branch if payload.git else None) or ""
         if payload.timestamp:

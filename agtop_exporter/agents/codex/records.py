@@ -129,9 +129,10 @@ class Failure(msgspec.Struct, gc=False):
 
 
 class ThreadSettings(msgspec.Struct, gc=False):
-    """The model, reasoning effort and service tier of a thread."""
+    """The model, its provider, the reasoning effort and the service tier of a thread."""
 
     model: str | None = None
+    model_provider_id: str | None = None
     reasoning_effort: str | None = None
     service_tier: str | None = None
 
@@ -179,6 +180,7 @@ class Payload(msgspec.Struct, gc=False):
     subagent_history_start_ordinal: Count | None = None
     git: Git | None = None
     model: str | None = None
+    model_provider: str | None = None
     effort: str | None = None
     collaboration_mode: CollaborationMode | None = None
     thread_settings: ThreadSettings | None = None

@@ -79,6 +79,7 @@ class ResponseHandlers(Rollout):
                 token_counts(usage),
                 requests=1,
                 copied=copied,
+                provider=state.provider,
                 speed=state.speed,
                 other_keys=other_keys,
             )

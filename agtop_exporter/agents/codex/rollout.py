@@ -13,7 +13,7 @@ from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import BlockParser
 
 ID_CHARACTERS = 36  # length of a thread's id
-THREAD_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+IN_NAME = re.compile(r"rollout-[0-9T-]{19}-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 class Rollout(BlockParser[Record, RolloutState]):
@@ -65,12 +65,13 @@ class Rollout(BlockParser[Record, RolloutState]):
 
         If no record has shown the id so far, the id is taken from the file name. The file name is
         `rollout-<time>-<thread>.jsonl`, or `rollout-<time>-<thread>_<rollout>.jsonl` for a later
-        part of the thread. If the file name contains no id, the id is taken from `payload`.
+        part of the thread. A program that synchronizes folders adds other text to the name of a
+        copy. If the file name contains no id, the id is taken from `payload`.
         """
         if not self.session.session_id:
             stem = self.path.rpartition("/")[2].partition(".jsonl")[0]
-            name = stem.partition("_")[0]
-            name = (THREAD_ID.findall(name) or [name[-ID_CHARACTERS:]])[-1]
+            found = IN_NAME.match(stem)
+            name = found[1] if found else stem.partition("_")[0][-ID_CHARACTERS:]
             named = (payload.thread_id if payload is not None else None) or ""
             self.state.thread_id = named if named and not _is_id(name) else name
             self.session.session_id = self.state.thread_id

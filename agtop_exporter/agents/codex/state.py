@@ -19,6 +19,7 @@ class RolloutState(ReaderState):
     own_ordinal: int = 0  # records with a smaller ordinal are copies
     turn_id: str = ""
     model: str = ""
+    provider: str = ""  # billing provider, such as "openai", "azure" or "lmstudio"
     total: tuple[int, ...] = ()  # the running total up to which responses have been counted
     has_tasks: bool = False  # the file has records for the start and end of turns
     # the running total began in another rollout; false after the first response
