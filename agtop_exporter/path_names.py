@@ -7,7 +7,8 @@ other machines. Known layouts of worktrees:
 * `<home>/.<program>/worktrees/<repository>/<id>` or `<id>/<repository>`, depending on the program
   (for `.t3`: yiliangs/agent-usage-stat 64)
 * `<folder>/worktrees/<id>/<repository>`, `<repository>/worktrees/<name>`
-* `<repository>/.worktrees/<name>`, `<repository>.worktrees/<name>`
+* `<repository>/.worktrees/<name>`, `<repository>/.trees/<name>`, `<repository>.worktrees/<name>`
+* `<home>/.<program>-worktrees/<repository>/<name>`: Claude Desktop (`.claude-worktrees`) and others
 * `<home>/conductor/workspaces/<repository>/<name>`, `<repository>/.conductor/<name>`: Conductor
 * `<repository>.git/<name>`, `<repository>/.bare`: beside or in a bare repository
 * `/workspaces/<repository>`: dev containers and Codespaces
@@ -19,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from agtop_exporter.paths import components
 
 WORKTREES = frozenset({"worktrees", "worktree"})
+FOLDERS_OF_WORKTREES = frozenset({".worktrees", ".trees", ".conductor"})  # in a repository
 BESIDE = re.compile(r"(.+)[._-]worktrees?", re.IGNORECASE)  # a folder of worktrees by its suffix
 ID = re.compile(r"(?=.*\d)[0-9a-f]{4,}(?:-[0-9a-f-]+)?|\d+", re.IGNORECASE)
 GENERATED = re.compile(rf".+-(?=[0-9a-f]*\d)[0-9a-f]{{6,}}|{ID.pattern}", re.IGNORECASE)
@@ -100,9 +102,10 @@ class PathNames:
             return self._worktree_name(base, below)
         in_repository = bool(base) and not is_home(base)
         beside = BESIDE.fullmatch(part)
-        if in_repository and (part in (".worktrees", ".conductor") or (beside and part[0] == ".")):
+        is_hidden = beside is not None and part.startswith(".")
+        if in_repository and (part in FOLDERS_OF_WORKTREES or is_hidden):
             return self.name_of(base)
-        is_store = part in self._worktrees and (part == ".worktrees" or beside)
+        is_store = is_hidden or part == ".worktrees" or (beside and part in self._worktrees)
         if is_store or (part == "workspaces" and base[-1:] == ("conductor",)):
             return below[0]
         return beside[1] if beside else ""

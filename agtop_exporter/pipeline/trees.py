@@ -56,4 +56,4 @@ class SessionTree:
 
     def children(self, key: Key) -> tuple[str, ...]:
         """Return the session ids of the direct subagents of a session."""
-        return tuple([session_id for _, session_id in self._children.get(key, ())])
+        return tuple(sorted([session_id for _, session_id in self._children.get(key, ())]))

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, TypeVar
 import msgspec
 
 from agtop_exporter.labels import ResetReason
-from agtop_exporter.model import Cursor
+from agtop_exporter.model import NANOSECONDS, Cursor
 from agtop_exporter.reading.database_files import openable
 from agtop_exporter.reading.decoding import Errors, usable_fields
 from agtop_exporter.reading.file_group import database_group, is_same_version
@@ -67,6 +67,11 @@ class Database:
         self._cleanup = contextlib.ExitStack()
         self._connection: sqlite3.Connection | None = None
         self.unchanged = is_same_version(cursor, self._now)
+
+    @property
+    def modified_at(self) -> float:
+        """The modification time of the database and its log, in unix seconds."""
+        return self._now.mtime_ns / NANOSECONDS
 
     def __enter__(self) -> Self:
         if not self.unchanged:

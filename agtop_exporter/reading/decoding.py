@@ -222,21 +222,32 @@ def usable_fields(value: object, kind: type[T]) -> T | None:
         return None
     fields: dict[str, Any] = {}
     for field in _fields_of(kind):
-        if field.encode_name not in value:
-            continue
-        given = value[field.encode_name]
-        try:
-            fields[field.name] = _converted(given, field.type)
-        except (msgspec.ValidationError, RecursionError):
-            inner, element = _struct_of(field.type), _element_of(field.type)
-            if inner is not None and isinstance(given, dict):
-                fields[field.name] = usable_fields(given, inner)
-            elif element is not None and isinstance(given, list):
-                fields[field.name] = _usable_items(given, element)
+        if field.encode_name in value:
+            with suppress(ValueError):
+                fields[field.name] = _usable(value[field.encode_name], field.type)
     try:
         return kind(**fields)
     except TypeError:  # a required field is missing
         return None
+
+
+def _usable(given: object, kind: Any) -> Any:  # noqa: ANN401 - a type, and a value of it
+    """Return a value converted to a type, without the unusable parts of objects and arrays.
+
+    Raises ValueError if no part of the value is usable.
+    """
+    with suppress(msgspec.ValidationError, RecursionError):
+        return _converted(given, kind)
+    if isinstance(given, list) and (items := _arguments_of(kind, list)):
+        return [each for item in given for each in _usable_or_none(item, *items)]
+    if isinstance(given, dict) and (inner := _struct_of(kind)):
+        partial = usable_fields(given, inner)
+        if partial is not None:
+            return partial
+    elif isinstance(given, dict) and (items := _arguments_of(kind, dict)):
+        usable = ((key, _usable_or_none(each, items[1])) for key, each in given.items())
+        return {key: each for key, found in usable for each in found}
+    raise ValueError("no usable part")
 
 
 def _converted(given: object, kind: Any) -> Any:  # noqa: ANN401 - a type, and a value of it
@@ -246,30 +257,20 @@ def _converted(given: object, kind: Any) -> Any:  # noqa: ANN401 - a type, and a
     return msgspec.convert(given, kind, strict=False)
 
 
-def _usable_items(items: list[object], element: Any) -> list[Any]:  # noqa: ANN401 - a type
-    """Return the items of a list, converted to the type `element`.
-
-    If an item has another type and `element` is a Struct type, the usable fields of the item are
-    returned. Other items are dropped.
-    """
-    inner = _struct_of(element)
-    kept: list[Any] = []
-    for item in items:
-        try:
-            kept.append(_converted(item, element))
-        except (msgspec.ValidationError, RecursionError):
-            partial = usable_fields(item, inner) if inner is not None else None
-            if partial is not None:
-                kept.append(partial)
-    return kept
+def _usable_or_none(given: object, kind: Any) -> list[Any]:  # noqa: ANN401 - see `_usable`
+    """Return a list with the usable part of a value; an empty list if there is none."""
+    try:
+        return [_usable(given, kind)]
+    except ValueError:
+        return []
 
 
-def _element_of(kind: object) -> object:
-    """Return the item type of `list[...]` or `... | list[...] | None`; None for other types."""
+def _arguments_of(kind: object, container: type) -> tuple[Any, ...]:
+    """Return the arguments of `list[...]` or `dict[...]`, also if None is allowed; else ()."""
     for candidate in (kind, *getattr(kind, "__args__", ())):
-        if getattr(candidate, "__origin__", None) is list:
-            return candidate.__args__[0]
-    return None
+        if getattr(candidate, "__origin__", None) is container:
+            return tuple(candidate.__args__)
+    return ()
 
 
 def _struct_of(kind: object) -> type[msgspec.Struct] | None:

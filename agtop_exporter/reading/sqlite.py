@@ -18,6 +18,14 @@ class DatabaseParser(Parser[State]):
         """Read the new rows of the database, up to the size limit of a batch."""
         raise NotImplementedError
 
+    def is_future(self, time: float) -> bool:
+        """Return whether a time in unix seconds is after the last change of the database.
+
+        The clock was wrong when a row with such a time was written. Rows that change after the
+        clock was corrected have earlier times, so the time does not show which rows are read.
+        """
+        return time > self.batch.modified_at
+
 
 def read_sqlite(
     agent: str, parser_type: type[DatabaseParser[State]], path: str, cursor: Cursor
@@ -32,6 +40,7 @@ def read_sqlite(
     with Database(path, cursor, errors=batch.errors) as database:
         if database.unchanged:
             return Batch(agent=agent, path=path, cursor=cursor)
+        batch.modified_at = database.modified_at
         state, _, lost_state = restore(cursor, parser_type.state_type)
         parser = parser_type(batch, state)
         parser.read(database)

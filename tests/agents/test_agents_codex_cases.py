@@ -491,6 +491,18 @@ def test_a_rollout_without_its_head_is_that_of_its_name(tmp_path):
     assert told.facts(THREAD).cwd == "/home/ada/engine"
 
 
+@pytest.mark.parametrize("end", [" (1)", " 2", ".sync-conflict-20260302-100000-ABCDEFG", "-old"])
+def test_a_copy_of_a_rollout_without_its_head_adds_nothing(tmp_path, end):
+    """Names that file managers and Syncthing give to copies have the id of the thread too."""
+    chat = Codex(tmp_path, begun=False).turn().count(usage(10), usage(10))
+    original = chat.write()
+    copy = original.with_name(f"{original.stem}{end}.jsonl")
+    copy.write_bytes(original.read_bytes())
+    told = Told(codex.AGENT, original, copy)
+    assert told.total("requests", "gpt-5-codex") == 1
+    assert [session.session_id for session in told.ledger.sessions.values()] == [THREAD]
+
+
 def test_a_renamed_rollout_without_its_head_has_the_id_of_its_records(tmp_path):
     chat = Codex(tmp_path, begun=False).turn()
     chat.path = tmp_path / "saved.jsonl"

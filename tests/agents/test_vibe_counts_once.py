@@ -1,8 +1,11 @@
 """The usage of a Vibe session counts once, although Vibe deletes journals."""
 
+import shutil
+
 import pytest
 from agent_files import write_document, write_lines
 from driving import refresh
+from looking import Look
 
 from agtop_exporter.agents import vibe
 from agtop_exporter.ledger import Ledger
@@ -85,6 +88,24 @@ def test_another_model_does_not_repeat_the_sum(ledger, tmp_path):
     use_model(tmp_path, "n")
     turn(tmp_path, 49, before=6)
     assert requests(ledger, tmp_path) == {"m": 6, "n": 1}
+
+
+def test_a_model_that_is_described_after_the_last_record(tmp_path):
+    look = Look(tmp_path, agents=[vibe.AGENT])
+    turn(tmp_path, 1, before=0)
+    assert list(look.sessions()[ID]["models"]) == [""]
+    use_model(tmp_path, "m")
+    assert look.sessions()[ID]["models"]["m"]["requests"] == 1
+    assert list(look.sessions()[ID]["models"]) == ["m"]
+
+
+def test_a_copy_of_the_folder_counts_nothing_again(ledger, tmp_path):
+    use_model(tmp_path, "m")
+    turn(tmp_path, 1, before=0)
+    turn(tmp_path, 9, before=1)
+    folder = tmp_path / FOLDER
+    shutil.copytree(folder, folder.with_name("backup"))
+    assert requests(ledger, tmp_path) == {"m": 2}
 
 
 def test_a_lost_cursor_changes_nothing(ledger, tmp_path):

@@ -23,6 +23,7 @@ ENGINE = [
     "/srv/gone/engine/.codex/worktrees/agent-edge/src",
     "/srv/gone/engine/.worktrees/fix-41",
     "/srv/gone/engine/.worktrees/fix-41/src/deep",
+    "/srv/gone/engine/.trees/fix-41/src",
     "/srv/gone/engine/worktrees/fix-41",
     "/srv/gone/engine/worktrees/fix-41/src",
     "/srv/gone/engine/.auto-claude/worktrees/tasks/12",
@@ -37,6 +38,9 @@ ENGINE = [
     "/home/ada/.codex/worktrees/a1b2/engine/packages/web",
     "/home/ada/.codex/worktrees/576d11db-32f2-4f20-a5a8-2b3625cc6db5/engine",
     "/Users/ada/.codex/worktrees/fix-451/engine",
+    "/home/ada/.claude-worktrees/engine/calm-otter",  # Claude Desktop's default
+    "/Users/ada/.claude-worktrees/engine/calm-otter/src",
+    "C:\\Users\\ada\\.claude-worktrees\\engine\\calm-otter",
     "/home/ada/.cursor/worktrees/engine/zhl",
     "/home/ada/.cursor/worktrees/engine/zhl/src",
     "/home/ada/.codex/worktrees/a1b2/engine/.claude/worktrees/calm",

@@ -19,6 +19,8 @@ class Record(msgspec.Struct):
     id: str = ""
     tokens: Count = 0
     inner: Inner | None = None
+    several: list[Inner] | None = None
+    by_name: dict[str, Inner] | None = None
 
 
 def decode(line):
@@ -73,8 +75,16 @@ def test_reasons(line, record, reasons):
         (b'{"id":"a","tokens":5,"inner":3}', Record("a", 5)),
         (b'{"id":"a","inner":{"tokens":"x","name":"n"}}', Record("a", 0, Inner(0, "n"))),
         (b'{"id":"a","inner":{"tokens":3,"name":[]}}', Record("a", 0, Inner(3))),
+        (
+            b'{"several":[{"tokens":3,"name":7},{"tokens":5},6]}',
+            Record(several=[Inner(3), Inner(5)]),
+        ),
+        (
+            b'{"by_name":{"x":{"tokens":3,"name":7},"y":{"tokens":5},"z":6}}',
+            Record(by_name={"x": Inner(3), "y": Inner(5)}),
+        ),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_one_wrong_field_does_not_cost_the_others(line, record):
     assert decode(line) == (record, {"schema": 1})

@@ -11,7 +11,7 @@ from agtop_exporter.agents.openclaw.transcript import Transcript
 from agtop_exporter.model import SessionUpdate
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
-from agtop_exporter.reading.decoding import decoder
+from agtop_exporter.reading.decoding import decoder, seconds_of
 from agtop_exporter.reading.rows import Watermark
 from agtop_exporter.reading.sources import decompressed
 from agtop_exporter.reading.sqlite import DatabaseParser
@@ -43,9 +43,12 @@ class AgentParser(DatabaseParser[DatabaseState]):
     def read(self, database: Database) -> None:
         """Read the changed sessions and the new events."""
         self.database = database
+        if self.is_future(seconds_of(self.state.updated) or 0.0):
+            self.state.updated = 0
         where, values = "updated_at >= ? ORDER BY updated_at", (self.state.updated,)
         for window in database.find(WINDOWS, WindowRow, where=where, values=values):
-            self.state.updated = max(self.state.updated, window.updated_at)
+            if not self.is_future(seconds_of(window.updated_at) or 0.0):
+                self.state.updated = max(self.state.updated, window.updated_at)
             self._describe(window)
         known, last = self.state.events, None
         for rowid, row in database.after(EVENTS, known, EventRow, key="created_at"):

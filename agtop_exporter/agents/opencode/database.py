@@ -105,6 +105,8 @@ class TableParser(TableReader):
 
     def _read_sessions(self) -> None:
         """Read the rows of the sessions that are new, imported or changed."""
+        if self.is_future(seconds_of(self.state.updated) or 0.0):
+            self.state.updated = 0.0
         since = self.state.updated
         for table in SESSIONS:
             known = table in self.state.rows
@@ -118,7 +120,7 @@ class TableParser(TableReader):
 
     def _describe(self, row: SessionRow) -> None:
         updated = seconds_of(row.time_updated)
-        if updated is not None:
+        if updated is not None and not self.is_future(updated):
             self.state.updated = max(self.state.updated, row.time_updated or 0.0)
         if not row.id or self.imported.covers(row.id):
             return

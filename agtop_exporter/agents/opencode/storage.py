@@ -64,6 +64,7 @@ class SessionState(ReaderState):
     """The reader state of a session, which shows the message files that have been read."""
 
     mtime_ns: int = 0  # files older than this time have been read
+    older: int = 0  # the number of these files
     after: str = ""  # path of the last file in the previous batch
     reached_ns: int = 0  # the latest modification time of the files up to `after`
     effort: str = ""
@@ -79,8 +80,7 @@ def files(root: Path) -> Iterator[FileGroup]:
 def session_group(path: str) -> FileGroup:
     """Return the paths whose changes show that a session or one of its messages has changed.
 
-    The paths are the session's file `path`, the folder of its messages, its last message, and the
-    folder with the parts of the last message.
+    They are the session's file `path`, the folder of its messages, its last message and its parts.
     """
     folder = f"{storage_of(path)}/message/{name_of(path)}"
     try:
@@ -94,8 +94,8 @@ def session_group(path: str) -> FileGroup:
 def newest_file(folder: str, changed_ns: int) -> tuple[str, ...]:  # noqa: ARG001 - part of the key
     """Return the path of the last message in a folder, and the path of the folder with its parts.
 
-    Only the last message can still change. Returns () if the folder is empty. `changed_ns` is the
-    modification time of the folder, as a part of the cache key.
+    Only the last message can still change. Returns () if the folder is empty.
+    `changed_ns` is the modification time of the folder, as a part of the cache key.
     """
     return tuple(each for path, _ in _listed(folder)[-1:] for each in (path, parts_of(path)))
 
@@ -111,10 +111,9 @@ def parts_of(path: str) -> str:
 
 
 def named_as(message_id: str, path: str) -> str:
-    """Return the path of a message's file, with the id of the message as the file name.
+    """Return the path at which a message was found, with the message's id as the file name.
 
-    `path` is the path under which the file was found. A hard link to the file may have another
-    name. The folder with the parts is always named by the id.
+    A hard link to the file may have another name. The folder of the parts is named by the id.
     """
     folder, _, name = path.rpartition("/")
     return path if "/" in message_id else f"{folder}/{clean_path(message_id) or name}.json"
@@ -126,9 +125,9 @@ def storage_of(path: str) -> str:
 
 
 def _listed(folder: str) -> list[tuple[str, int]]:
-    """Return (path, modification time in nanoseconds) of each JSON file in a folder.
+    """Return (path, modification time in nanoseconds) of the JSON files in a folder, in order.
 
-    The files are in the order of their numbers. Files without a number are last.
+    Files without a number are last.
     """
     found = []
     for entry in walk(folder, suffix=".json", depth=0):
@@ -180,10 +179,14 @@ class _SessionReader:
 
     def _read_messages(self) -> None:
         state = self.state
-        listed = _listed(f"{self.storage}/message/{name_of(self.path)}")
+        listed = [
+            (path, max(mtime_ns, _changed_at(parts_of(path))))
+            for path, mtime_ns in _listed(f"{self.storage}/message/{name_of(self.path)}")
+        ]
         begin = _order(state.after) if state.after else None
-        for path, mtime_ns in listed:
-            changed_ns = max(mtime_ns, _changed_at(parts_of(path)))
+        if begin is None and self._count_older(listed) > state.older:
+            state.mtime_ns = 0  # a file with an old time was restored, or the clock was set back
+        for path, changed_ns in listed:
             if changed_ns < state.mtime_ns or (begin is not None and _order(path) <= begin):
                 continue
             message = self._load(path, Message)
@@ -195,12 +198,14 @@ class _SessionReader:
                 return
         state.after = ""
         state.mtime_ns = max(state.mtime_ns, state.reached_ns)
+        state.older = self._count_older(listed)
+
+    def _count_older(self, listed: list[tuple[str, int]]) -> int:
+        """Return the number of files that are older than the files of the next read."""
+        return sum(changed_ns < self.state.mtime_ns for _, changed_ns in listed)
 
     def _load(self, path: str, kind: type[Record]) -> Record | None:
-        """Decode a JSON file; return None if the file was removed or is invalid.
-
-        An invalid file is counted as an error.
-        """
+        """Decode a JSON file; return None if it was removed, or is invalid, which is an error."""
         try:
             value, now = load_document(path, Cursor(), kind, errors=self.batch.errors)
         except (FileNotFoundError, NotAFileError):

@@ -10,6 +10,7 @@ from pathlib import Path
 from agtop_exporter.agents import Agent, Environment, listed_roots, walk
 from agtop_exporter.agents.vibe import reader
 from agtop_exporter.agents.vibe.records import KNOWN_TYPES
+from agtop_exporter.reading.file_group import FileGroup
 from agtop_exporter.signature import MCP_COMMANDS, UUID, ProcessSignature
 
 JOURNALS = "journal"
@@ -20,11 +21,13 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     return listed_roots(environment, "VIBE_HOME", home / ".vibe", below="logs/session/unified")
 
 
-def files(root: Path) -> Iterator[os.DirEntry[str]]:
+def files(root: Path) -> Iterator[os.DirEntry[str] | FileGroup]:
     """List the journals and the descriptions of all sessions."""
     for entry in walk(root, suffix=(".jsonl", reader.DESCRIPTION), depth=2):
-        if entry.name == reader.DESCRIPTION or Path(entry.path).parent.name == JOURNALS:
+        if entry.name == reader.DESCRIPTION:
             yield entry
+        elif Path(entry.path).parent.name == JOURNALS:
+            yield reader.journal_group(entry.path)
 
 
 AGENT = Agent(

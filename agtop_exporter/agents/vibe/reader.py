@@ -8,6 +8,8 @@ is counted once per session.
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.vibe.records import (
     KNOWN_TYPES,
@@ -31,6 +33,7 @@ from agtop_exporter.model import (
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import seconds_of
 from agtop_exporter.reading.documents import read_document, usable_document
+from agtop_exporter.reading.file_group import FileGroup
 from agtop_exporter.reading.jsonl import read_jsonl
 from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.state import NoState, ReaderState
@@ -56,13 +59,14 @@ class JournalParser(RecordParser[Record, JournalState]):
 
     def __init__(self, batch: BatchBuilder, state: JournalState) -> None:
         super().__init__(batch, state)
-        folder = Path(self.path).parent.parent
-        self.session_id = folder.name
+        place = description_of(self.path)
+        description = usable_document(place, Description) or Description()
+        self.session_id = description.session_id or place.parent.name
         self.is_oldest = is_oldest(Path(self.path))
         self.session = batch.session(
-            self.session_id, data_path=str(folder / DESCRIPTION), last_active=state.latest or None
+            self.session_id, data_path=str(place), last_active=state.latest or None
         )
-        self.model = (usable_document(folder / DESCRIPTION, Description) or Description()).model
+        self.model = description.model
         self.session.model = self.model
         if self.model:
             self.name_model(self.session_id, self.model)
@@ -174,6 +178,19 @@ class DescriptionParser(RecordParser[Description, NoState]):
         session.set_title(record.title or "", TITLE_RANK)
 
 
+def description_of(journal: str) -> Path:
+    """Return the path of the description of a journal's session."""
+    return Path(journal).parent.parent / DESCRIPTION
+
+
+def journal_group(path: str) -> FileGroup:
+    """Return the paths whose changes show that a journal, or the model of its session, is new.
+
+    Vibe may write the description after the last record of the journal.
+    """
+    return FileGroup(path, (str(description_of(path)),))
+
+
 def is_oldest(journal: Path) -> bool:
     """Return whether no older journal is in the folder. The name of a journal is a number."""
     own = journal.stem
@@ -185,4 +202,6 @@ def read(path: str, cursor: Cursor) -> Batch:
     """Read a journal after a cursor, or a description that has changed. Raises OSError."""
     if path.endswith(DESCRIPTION):
         return read_document(NAME, DescriptionParser, path, cursor)
-    return read_jsonl(NAME, JournalParser, path, cursor)
+    now = journal_group(path).cursor()
+    batch = read_jsonl(NAME, JournalParser, path, cursor)
+    return replace(batch, cursor=replace(batch.cursor, size=now.size, mtime_ns=now.mtime_ns))
