@@ -44,9 +44,10 @@ def set_lifetimes(usage: Usage, requested: str | None) -> None:
     """Set the lifetimes of the cache writes of a record if `cache_creation` does not show them.
 
     The end of a stream has the number of all cache writes without their lifetimes, so
-    `cache_creation` has only the writes of the first iteration. If the writes of the last iterations
-    have this number, their lifetimes are used. Some gateways report no lifetimes. Then they are
-    `requested`, the lifetime in the request. Claude Code 2.1.332 computes both in the same way.
+    `cache_creation` has only the writes of the first iteration. If the writes of the last
+    iterations have this number, their lifetimes are used. Some gateways report no lifetimes. Then
+    they are `requested`, the lifetime in the request. Claude Code 2.1.332 computes both in the same
+    way.
     """
     written = usage.cache_creation_input_tokens or 0
     known = usage.cache_creation.total if usage.cache_creation is not None else 0
