@@ -68,8 +68,8 @@ def _whole(usage: TokenUsage, cached: int, reasoning: int) -> tuple[int, int]:
     """Return the number of tokens of the whole prompt and of the whole output of a response.
 
     `cached` are its read and written cache tokens. OpenAI counts them as input, and `reasoning` as
-    output. Some other providers do not: the sum of all tokens, or a part that is larger than the
-    whole, shows it (router-for-me/CLIProxyAPI 1643 and 5746, UKGovernmentBEIS/inspect_ai 5528).
+    output. Some other providers do not, which the sum of all tokens shows (GitHub repository and
+    number: router-for-me/CLIProxyAPI 1643 and 5746, UKGovernmentBEIS/inspect_ai 5528).
     """
     prompt, output = usage.input_tokens or 0, usage.output_tokens or 0
     missing = (usage.total_tokens or 0) - prompt - output
@@ -77,6 +77,4 @@ def _whole(usage: TokenUsage, cached: int, reasoning: int) -> tuple[int, int]:
         if missing == more_prompt + more_output:
             prompt, output = prompt + more_prompt, output + more_output
             break
-    if cached > prompt:
-        prompt += cached
     return prompt, output
