@@ -59,9 +59,6 @@ _MAKERS = (
     "aws",
 )
 
-# Providers of local models, which have no list price.
-_LOCAL = {"ollama", "oss", "lmstudio", "lm-studio", "llama.cpp", "llamacpp", "vllm", "mlx", "local"}
-
 _PRICE_KEYS = (
     ("input", "input_mtok"),
     ("cache_read", "cache_read_mtok"),
@@ -136,8 +133,6 @@ class GenaiPrices:
     def _all(self, model: str, provider: str) -> Iterator[Listing]:
         names = candidates(model)
         hints = tuple(map(known_as, filter(None, (provider, *providers_named_in(model)))))
-        if not _LOCAL.isdisjoint(hint.lower() for hint in hints):
-            return
         for table in self._tables:
             for hint in hints:
                 for found in table.find(hint, names):

@@ -46,6 +46,11 @@ _VERSION = re.compile(
     r"|latest|default|preview|exp|customtools|thinking)|:\d)*"
 )
 
+# Providers of local models
+_LOCAL = frozenset(
+    {"ollama", "ollama-chat", "oss", "lmstudio", "lm-studio", "llama.cpp", "llamacpp", "vllm"}
+    | {"mlx", "local"}
+)
 _PROVIDERS = {
     "alibaba": "dashscope",
     "alibaba-cn": "dashscope",
@@ -113,6 +118,14 @@ def providers_named_in(model: str) -> tuple[str, ...]:
     """
     *prefixes, name = model.strip().lower().split("/")
     return (*prefixes, "aws") if _BEDROCK.match(name) else tuple(prefixes)
+
+
+def is_local(model: str, *, provider: str = "") -> bool:
+    """Return whether a model runs on the user's own machine, so that it has no list price.
+
+    The provider of the model shows it, or a provider in the name of the model: `ollama/qwen3`.
+    """
+    return not _LOCAL.isdisjoint((provider.lower(), *providers_named_in(model)))
 
 
 def has_region(model: str) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from agtop_exporter.pricing.card import PriceCard, PricePeriod
 from agtop_exporter.pricing.corrections import Corrections
-from agtop_exporter.pricing.names import has_region, without_speed
+from agtop_exporter.pricing.names import has_region, is_local, without_speed
 
 
 class Source(Protocol):
@@ -35,8 +35,10 @@ class Sources(NamedTuple):
         name contains a cloud region, a price that is listed under the whole name has precedence.
         Among such prices, the price in the first table has precedence. The other tables add the
         cache reads, service tiers, regions and fees that the chosen price lacks. No table changes
-        the price during the period.
+        the price during the period. A local model has no price.
         """
+        if is_local(model, provider=provider):
+            return None
         found = self._corrected(model, provider, at)
         if found is not None and found.card is not None:
             return found
@@ -48,6 +50,8 @@ class Sources(NamedTuple):
 
     def listings(self, model: str, provider: str, at: float) -> Iterator[PriceCard]:
         """Yield the price of a model in each table that has the model, before corrections."""
+        if is_local(model, provider=provider):
+            return
         listed = self._listed(model, provider, at)
         card = listed.card if listed is not None else None
         name = self.corrections.model_at(model, listed=card, at=at)

@@ -15,7 +15,7 @@ from agtop_exporter.pricing.lazy_genai import BUNDLED_DATES, GENAI, LazyGenaiPri
 from agtop_exporter.pricing.lazy_litellm import bundled_prices, bundled_snapshot
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.litellm import LiteLLMPrices
-from agtop_exporter.pricing.names import LONGEST_NAME
+from agtop_exporter.pricing.names import LONGEST_NAME, is_local
 from agtop_exporter.pricing.rates import PriceTableError, Tiers
 from agtop_exporter.pricing.sources import Sources
 
@@ -105,7 +105,7 @@ class PriceTables:
 
     def context_window(self, model: str) -> int | None:
         """Return the size of the model's context window in tokens, or None if unknown."""
-        if not model or len(model) > LONGEST_NAME:
+        if not model or len(model) > LONGEST_NAME or is_local(model):
             return None
         if model.lower().endswith(_LONG_CONTEXT):
             return 1_000_000

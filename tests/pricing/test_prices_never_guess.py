@@ -85,6 +85,8 @@ def test_snapshot_with_a_price_of_its_own_keeps_it():
 def test_local_model_has_no_list_price(provider):
     assert BOOK.card("gpt-oss-20b", at=AT, provider="") is not None
     assert BOOK.card("gpt-oss-20b", at=AT, provider=provider) is None
+    assert BOOK.card("openai/gpt-oss-20b", at=AT, provider=provider) is None
+    assert BOOK.card(f"{provider}/gpt-oss-20b", at=AT) is None
 
 
 def test_sellers_missing_price_is_not_zero_but_the_makers():

@@ -92,6 +92,7 @@ class RolloutParser(TurnHandlers):
         state.thread_id = session.session_id = thread_id
         state.parent_id = session.parent_session_id = parent
         continues = bytes(payload.history_base).startswith(b"{")
+        self.use_provider(payload.model_provider)
         state.inherits = continues or bool(payload.forked_from_id)
         state.origin = payload.forked_from_id or parent
         state.own_ordinal = payload.subagent_history_start_ordinal or 0

@@ -129,9 +129,10 @@ class Failure(msgspec.Struct, gc=False):
 
 
 class ThreadSettings(msgspec.Struct, gc=False):
-    """The model, reasoning effort and service tier of a thread."""
+    """The model, provider, reasoning effort and service tier of a thread."""
 
     model: str | None = None
+    model_provider_id: str | None = None
     reasoning_effort: str | None = None
     service_tier: str | None = None
 
@@ -177,6 +178,7 @@ class Payload(msgspec.Struct, gc=False):
     history_base: msgspec.Raw = NOTHING  # an object if another rollout has the earlier records
     parent_thread_id: str | None = None
     subagent_history_start_ordinal: Count | None = None
+    model_provider: str | None = None
     git: Git | None = None
     model: str | None = None
     effort: str | None = None

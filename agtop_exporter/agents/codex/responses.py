@@ -80,6 +80,7 @@ class ResponseHandlers(Rollout):
                 requests=1,
                 copied=copied,
                 speed=state.speed,
+                provider=state.provider,
                 other_keys=other_keys,
             )
         )

@@ -11,6 +11,7 @@ from agtop_exporter.agents.codex.types import KNOWN_TYPES
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import BlockParser
 
+OPENAI = "openai"  # the provider without a name of its own in events
 ID_CHARACTERS = 36  # length of a thread's id
 
 
@@ -81,6 +82,11 @@ class Rollout(BlockParser[Record, RolloutState]):
         if model and self.state.unnamed:
             self.name_model(self.thread_id(), model)
         self.state.model = model or self.state.model
+
+    def use_provider(self, provider: str | None) -> None:
+        """Set the provider of later responses. Nothing changes if `provider` is None or ""."""
+        if provider:
+            self.state.provider = "" if provider == OPENAI else provider
 
     def add_event(self, key: str, **fields: Unpack[EventFields]) -> None:
         """Add a usage event with the session, the time and `copied` of the current record.

@@ -26,6 +26,7 @@ class RolloutState(ReaderState):
     last_active: float | None = None  # unix seconds
     asked: bool = False  # a call asked for permission, and its result is missing
     calls: OpenCalls = field(default_factory=OpenCalls)
+    provider: str = ""  # of the model, if it is not OpenAI
     speed: str = ""  # service tier, if it is not the standard one
     origin: str = ""  # id of the thread that was forked, or of the parent of this subagent
     has_records: bool = False  # each response has a `token_usage_record`

@@ -51,6 +51,7 @@ class TurnHandlers(ResponseHandlers):
             self.use_model(settings.model)
             session.model = settings.model or session.model
             self.state.speed = speed_of(settings.service_tier)
+            self.use_provider(settings.model_provider_id)
             session.model_effort = settings.reasoning_effort or session.model_effort
         elif not self.copied:
             self.state.asked = False
@@ -148,6 +149,7 @@ class TurnHandlers(ResponseHandlers):
                 tools=(call,),
                 copied=self.copied,
                 web_searches=searches,
+                provider=self.state.provider if searches else "",
             )
         )
         if self.copied:
