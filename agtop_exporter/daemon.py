@@ -33,7 +33,7 @@ from agtop_exporter.settings import Settings
 from agtop_exporter.wakeups import REQUEST, Wakeups
 
 SWITCH_SECONDS = 0.0002  # short, because a scrape takes the lock of the interpreter several times
-LONG_SCAN_BYTES = 10_000_000
+LONG_SCAN_SECONDS = 2.0  # after this time, a scan pings the watchdog
 SCRAPERS = "scrapers"  # metadata of the ledger: the scrapers of an earlier process
 
 log = structlog.get_logger()
@@ -80,6 +80,7 @@ class Daemon:
         self._wakeups = Wakeups()
         self._scanned = False  # a refresh has ended with a result
         self._progress = 0, 0  # of the present scan: bytes read, and bytes to read
+        self._began = 0.0  # the start of the present scan on a monotonic clock
         self._documents = Documents(
             pipeline,
             self._redaction,
@@ -132,6 +133,7 @@ class Daemon:
             self._take_new_settings()
             self._notifier.ready("settings reloaded" if self._reload_succeeded else "old settings")
         steps = self._pipeline.steps
+        self._began = time.monotonic()
         result: Snapshot | None = None
         with steps.step("refresh"):
             result = self._pipeline.refresh(
@@ -139,6 +141,7 @@ class Daemon:
                 settle=self._settle,
                 progress=self._on_progress,
                 stopping=lambda: self._wakeups.stopping,
+                waiting=lambda: self._ping("looking for files"),
                 sampled_at=self._clock,
             )
         if not self._wakeups.stopping:
@@ -165,8 +168,12 @@ class Daemon:
     def _on_progress(self, done: int, total: int) -> None:
         """Report the progress of a scan, in bytes, on the page and to the service manager."""
         self._progress = done, total
-        if total >= LONG_SCAN_BYTES:
-            self._notifier.alive(f"scanning: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+        self._ping(f"scanning: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+    def _ping(self, status: str) -> None:
+        """Ping the watchdog, if the present scan takes long: systemd must not end the daemon."""
+        if time.monotonic() - self._began >= LONG_SCAN_SECONDS:
+            self._notifier.alive(status)
 
     def _log_first_scan(self, result: Snapshot) -> None:
         log.info(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from agtop_exporter import platforms
 from agtop_exporter.atomic import DRAFT, replace_file
 from agtop_exporter.model import RateLimit, StatusLine, is_ahead, is_sane
 
@@ -68,7 +69,7 @@ def store(folder: Path, line: StatusLine, now: float) -> None:
     if not line.rate_limits:
         return
     for missing in (folder.parent, folder):
-        missing.mkdir(mode=0o700, parents=True, exist_ok=True)
+        platforms.make_directory(missing)
     path = folder / _name(line.agent, line.account)
     known = {one.window: one for one in _read(path).limits if not is_ahead(one.observed_at, now)}
     for limit in line.rate_limits:

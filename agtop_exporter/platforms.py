@@ -90,6 +90,18 @@ def open_private(path: str | os.PathLike[str]) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | _CLOEXEC | _BINARY, 0o600)
 
 
+def make_directory(directory: Path, mode: int = 0o700) -> None:
+    """Create a directory with the permissions `mode`, and its missing parents. Raises OSError.
+
+    The home directory of the user is never created. If it does not exist, it is not mounted, or
+    HOME is wrong.
+    """
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - the method of Path raises RuntimeError if the home is unknown
+    if directory.is_relative_to(home) and not home.exists():
+        raise FileNotFoundError(errno.ENOENT, "the home directory does not exist", str(home))
+    directory.mkdir(mode=mode, parents=True, exist_ok=True)
+
+
 def set_mode(descriptor: int, mode: int) -> None:
     """Set the permissions of an open file. Raises OSError."""
     if hasattr(os, "fchmod"):

@@ -12,7 +12,10 @@ STALL_SECONDS = 300.0
 RUNNING_GRACE_SECONDS = 30.0
 """A working session without a known process counts as running for this time after a record."""
 REST_GRACE_SECONDS = 300.0
-"""An idle, waiting or failed session without a known process counts as open for this time."""
+"""An idle, waiting or failed session without a known process counts as open for this time.
+
+So does a working session that a visible host may run, because a response may take minutes.
+"""
 REPORTED_SECONDS = 3600.0
 """A registry entry of an invisible process is valid for this time after the last record.
 
@@ -31,6 +34,7 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
     scanned: bool,
     last_active: float | None,
     now: float,
+    hosted: bool = False,
     busy: bool = False,
     acting: bool = False,
     registry_status: str = "",
@@ -47,6 +51,7 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
         scanned: Processes were scanned, and none of them can belong to the session.
         last_active: Time of the latest record, in unix seconds; None if unknown.
         now: Current time, in unix seconds.
+        hosted: A visible process that runs many sessions may run the session.
         busy: The session's process tree uses CPU or disk.
         acting: A tool process has started since the last record, so no permission is pending.
         registry_status: The status in the agent's own registry of live processes, or "". This
@@ -72,7 +77,7 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
         return _live(signal, stalled=not busy and age is not None and age >= stall_seconds)
     if liveness == "stopped" or scanned:
         return State("closed", signal.reason or None if signal.kind == "error" else None)
-    return _unseen(signal, age=float("inf") if age is None else age)
+    return _unseen(signal, hosted=hosted, age=float("inf") if age is None else age)
 
 
 def _live(signal: Signal, *, stalled: bool) -> State:
@@ -89,9 +94,9 @@ def _live(signal: Signal, *, stalled: bool) -> State:
             return State("warning", "stalled") if stalled else State("running")
 
 
-def _unseen(signal: Signal, *, age: float) -> State:
+def _unseen(signal: Signal, *, hosted: bool, age: float) -> State:
     at_work = signal.kind not in {"idle", "waiting", "error", "ended"}
-    if age < (RUNNING_GRACE_SECONDS if at_work else REST_GRACE_SECONDS):
+    if age < (RUNNING_GRACE_SECONDS if at_work and not hosted else REST_GRACE_SECONDS):
         return _live(signal, stalled=False)
     return State("closed", signal.reason or None if signal.kind == "error" else None)
 

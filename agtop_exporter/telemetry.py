@@ -21,7 +21,7 @@ Name = Literal[
 
 COUNTERS: dict[Name, tuple[str, tuple[str, ...]]] = {  # description, labels
     "refresh_errors": ("Unexpected errors, by stage of the refresh.", ("stage",)),
-    "scan_errors": ("Failed scans of an agent's files.", ("agent",)),
+    "scan_errors": ("Scans that failed in part, by agent.", ("agent",)),
     "pricing_refresh_errors": ("Price tables that were not downloaded, stored or usable.", ()),
     "otlp_exports": ("Pushes over OTLP.", ()),
     "otlp_export_errors": ("Pushes over OTLP that were not delivered.", ()),

@@ -9,7 +9,6 @@ entries: https://github.com/can1357/oh-my-pi, `packages/utils/src/dirs.ts` and
 """
 
 import os
-import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -30,18 +29,12 @@ KNOWN_TYPES = family.KNOWN_TYPES | frozenset(
     | {f"message.{role}" for role in ("developer", "fileMention", "pythonExecution")}
 )
 IMPORTED = ("claude-", "codex-")  # beginnings of ids of entries from sessions of other agents
-SESSION_FOLDER = re.compile(r".+_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 class Parser(family.SessionParser):
     """The parser of a session file of Oh My Pi."""
 
     known_types = KNOWN_TYPES
-
-    def parent_of(self, header: family.Record) -> str:  # noqa: ARG002 - of the interface
-        """Return the id of the session in whose folder the file is; "" if it is in none."""
-        found = map(SESSION_FOLDER.fullmatch, self.path.split("/")[:-1])
-        return next((name[1] for name in found if name), "")
 
     def is_imported(self, record: family.Record) -> bool:
         """Return whether an entry was imported with `--from-claude` or `--from-codex`.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import Agent, Environment, named_files
+from agtop_exporter.agents import Agent, Environment, listed_roots, named_files
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, Signal, TokenCounts, UsageEvent
 from agtop_exporter.reading.costs import picodollars
 from agtop_exporter.reading.decoding import Count
@@ -156,11 +156,12 @@ class ConversationParser(RecordParser[Conversation, NoState]):
         session.observe_time(time or self.batch.modified_at)
         if not tokens.total:
             return
-        # A copy of a conversation has the ids and the figures of its original.
-        origin = usage.response_id or session.session_id
+        # A copy of a conversation has the ids and the figures of its original. The list of an agent
+        # that works for the conversation is put together anew, so its positions change.
+        origin = usage.response_id or f"{session.session_id}:{place}"
         self.batch.events.append(
             UsageEvent(
-                key=f"{origin}:{place}:{usage.prompt_tokens}:{usage.completion_tokens}",
+                key=f"{origin}:{usage.prompt_tokens}:{usage.completion_tokens}",
                 session_id=session.session_id,
                 time=time or self.batch.modified_at,
                 model=usage.model or model or session.model,
@@ -178,9 +179,11 @@ class ConversationParser(RecordParser[Conversation, NoState]):
             session.context_window_tokens = usage.context_window or session.context_window_tokens
 
 
-def roots(home: Path, _environment: Environment) -> tuple[Path, ...]:
+def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the directory of conversations."""
-    return (home / ".openhands" / "conversations",)
+    settings = listed_roots(environment, "OPENHANDS_PERSISTENCE_DIR", home / ".openhands")
+    default = (base / "conversations" for base in settings)
+    return listed_roots(environment, "OPENHANDS_CONVERSATIONS_DIR", *default)
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:

@@ -17,7 +17,7 @@ from agtop_exporter.cli.wiring import (
 )
 from agtop_exporter.model import AgtopError
 from agtop_exporter.service import installation
-from agtop_exporter.service.unit import below_home, command_of, unit
+from agtop_exporter.service.unit import below_home, command_of, is_temporary, unit
 from agtop_exporter.settings import Origins, Settings
 
 SENDS = "OTEL_"  # prefix of the variables of the push, which may contain credentials
@@ -46,6 +46,11 @@ def _install(options: Namespace) -> list[str]:
         lines.append(f"options of the service: {shlex.join(arguments)}")
     if variables:
         lines.append(f"variables of the service: {', '.join(variables)}")
+    if is_temporary(Path(sys.executable)):
+        lines.append(
+            "warning: the service uses this temporary installation; install the package with "
+            "`uv tool install` or `pipx install`, then run install-service again"
+        )
     unseen = [name for name in environment() if name.startswith(SENDS)] if settings.otlp else []
     if unseen:
         place = "set them in ~/.config/environment.d/agtop.conf"

@@ -139,5 +139,5 @@ def _keep_hidden(titles: Iterable[str]) -> None:
     """
     with contextlib.suppress(OSError):
         directory = config_directory(environment())
-        directory.mkdir(parents=True, exist_ok=True)
+        platforms.make_directory(directory)
         (directory / HIDDEN_FILE).write_bytes(msgspec.json.encode(sorted(titles)))

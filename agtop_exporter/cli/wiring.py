@@ -14,7 +14,7 @@ import platformdirs
 
 from agtop_exporter import limit_files, platforms
 from agtop_exporter.agents import covered_by, load_agents, signatures_of
-from agtop_exporter.cli.places import PROGRAM, user_state_directory
+from agtop_exporter.cli.places import PROGRAM, check_home, user_state_directory
 from agtop_exporter.folders import Folders
 from agtop_exporter.labels import account_label
 from agtop_exporter.ledger import Ledger
@@ -58,8 +58,10 @@ def settings_with_origins(
 ) -> tuple[Settings, Origins]:
     """Return the settings, as `settings_of` does, and the origin of each value.
 
-    `variables` are the environment variables.
+    `variables` are the environment variables. Raises AgtopError if the home directory of the user
+    is unknown.
     """
+    check_home(variables)
     flags = {name: value for name, value in vars(options).items() if name in Settings.model_fields}
     return load_with_origins(flags, variables, config=config_file(options, variables))
 

@@ -113,7 +113,9 @@ def _finding(
                 unpriced[model] = unpriced.get(model, 0) + usage.cost.unpriced_tokens
     places = pipeline.places(agent.name)
     read = pipeline.ledger.cursors.get(agent.name, {})
-    inventory = Inventory(read, places.aliases, pipeline.folders)
+    # An agent that another one runs can have its files below the roots of that other agent.
+    of_all_agents = {path for of_one in pipeline.ledger.cursors.values() for path in of_one}
+    inventory = Inventory(of_all_agents, places.aliases, pipeline.folders)
     for root in places.roots:
         inventory.look(root)
     unreadable = pipeline.findings.unreadable[agent.name] | inventory.unreadable

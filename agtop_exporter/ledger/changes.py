@@ -3,7 +3,7 @@
 from collections import Counter
 
 from agtop_exporter.ledger.records import Entry, tally, unpriced
-from agtop_exporter.model import NO_TOKENS, NO_USAGE, ModelUsage, hour_of
+from agtop_exporter.model import NO_USAGE, ModelUsage, hour_of
 
 Place = tuple[int, str, int]  # session, model, hour
 
@@ -22,7 +22,7 @@ class Changes:
 
     def add(self, entry: Entry) -> None:
         """Add the usage and the counts of an event."""
-        if entry.is_billed or _has_tokens(entry):
+        if entry.is_billed:
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) + _usage(entry)
         self._bill(entry, 1)
@@ -37,7 +37,7 @@ class Changes:
 
     def take(self, entry: Entry) -> None:
         """Subtract the usage and the counts of an event that was added before."""
-        if entry.is_billed or _has_tokens(entry):
+        if entry.is_billed:
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) - _usage(entry)
         self._bill(entry, -1)
@@ -59,11 +59,6 @@ class Changes:
             self.counts[entry.session, "tool_calls", name] += sign
         if entry.turns or entry.compactions or entry.tool_errors:
             tally(self.counts, entry.session, entry, sign)
-
-
-def _has_tokens(entry: Entry) -> bool:
-    """Return whether an event has tokens. An event can have tokens without a request."""
-    return entry.tokens is not NO_TOKENS and entry.tokens != NO_TOKENS
 
 
 def _place(entry: Entry) -> Place:

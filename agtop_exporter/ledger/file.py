@@ -4,6 +4,7 @@ One process holds the lock and writes. Other processes may read. A file that has
 version or damaged pages is replaced by a new file with all readable rows of the old file.
 """
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -24,6 +25,7 @@ from agtop_exporter.ledger.replacement import (
     uri_of,
 )
 from agtop_exporter.ledger.salvage import is_damage, is_intact
+from agtop_exporter.model import AgtopError
 
 LARGE_BYTES = 200_000_000  # the size of a file whose pages are checked in 0.3 s
 
@@ -60,7 +62,7 @@ class LedgerFile:
         file cannot be written now. After an error, the file is closed and the lock is released.
         """
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            platforms.make_directory(self.path.parent)
             self._lock.acquire(brief=brief)
             finish(self.path, "damaged")
             os.close(platforms.open_private(self.path))
@@ -134,10 +136,8 @@ class LedgerFile:
                 self._open_view(copy)
 
     def _open_view(self, path: Path) -> None:
-        # Without a journal no process writes. `immutable` keeps SQLite from creating one.
-        mode = "ro" if beside(path, "-wal").exists() else "ro&immutable=1"
         try:
-            database = self._connect(path, mode)
+            database = self._connect(path, _reading_mode(path))
             database.execute("BEGIN")
             if known_version(database) != schema.SCHEMA_VERSION:
                 self.read_intact_rows()
@@ -175,12 +175,15 @@ class LedgerFile:
     def recreate(self) -> None:
         """Write the file again after another program removed or replaced it.
 
-        The rows come from the open connection. Raises AgtopError, OSError or sqlite3.Error if the
-        file cannot be written now.
+        The rows come from the open connection. If the path now leads to another ledger, that ledger
+        stays: it was restored, or its file system was mounted. Raises AgtopError, OSError or
+        sqlite3.Error if the file cannot be written now.
         """
         if self.database is None:
             raise sqlite3.OperationalError("it is not open")
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._is_other_ledger():
+            raise AgtopError("another ledger has replaced it; restart agtop-exporter to use that")
+        platforms.make_directory(self.path.parent)
         self._lock.acquire()
         with draft(self.path) as target:
             self.database.backup(target)
@@ -191,6 +194,17 @@ class LedgerFile:
     def is_in_place(self) -> bool:
         """Return whether the open file and its lock file are still at their paths."""
         return self._lock.is_held() and _identity(self.path) == self._identity
+
+    def _is_other_ledger(self) -> bool:
+        """Return whether the path leads to a ledger that is not the open file."""
+        if _identity(self.path) in {(0, 0), self._identity}:
+            return False
+        try:
+            uri = uri_of(self.path, _reading_mode(self.path))
+            with contextlib.closing(connect(uri)) as database:
+                return schema.version_of(database) != schema.EMPTY_VERSION
+        except sqlite3.Error:
+            return False
 
     def _replace(self, *, keep_as: str) -> Path | None:
         with draft(self.path) as target:
@@ -240,6 +254,14 @@ def known_version(database: sqlite3.Connection) -> int:
             " install the newer agtop-exporter again"
         )
     return version
+
+
+def _reading_mode(path: Path) -> str:
+    """Return the mode in which SQLite opens a ledger file for reading, and creates no files.
+
+    Without a journal no process writes. `immutable` keeps SQLite from creating one.
+    """
+    return "ro" if beside(path, "-wal").exists() else "ro&immutable=1"
 
 
 def _identity(path: Path) -> tuple[int, int]:

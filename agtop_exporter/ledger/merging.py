@@ -173,7 +173,7 @@ def _with_price(part: Entry, whole: Entry, price: Price) -> Entry:
     of the whole event, `part` gets the whole difference between billed amount and list price. The
     billed amount of `part` can therefore be negative.
     """
-    if part.cost is None and (part.requests or part.tokens.total):
+    if part.cost is None and part.is_billed:
         part = msgspec.structs.replace(part, cost=price(as_event(part)))
     if part.tokens == whole.tokens or whole.reported_cost is None:
         return part

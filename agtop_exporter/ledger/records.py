@@ -10,7 +10,14 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from agtop_exporter.model import PROMPT_RANK, Cost, SessionUpdate, TokenCounts, UsageEvent
+from agtop_exporter.model import (
+    NO_TOKENS,
+    PROMPT_RANK,
+    Cost,
+    SessionUpdate,
+    TokenCounts,
+    UsageEvent,
+)
 
 S = TypeVar("S", int, str)
 """Type of the identity of a session: its number in the ledger, or its session id."""
@@ -41,8 +48,11 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     @property
     def is_billed(self) -> bool:
-        """Return whether the event is billed: it is a model response or a billed web search."""
-        return bool(self.requests or self.web_searches)
+        """Return whether the event is billed: it has requests, tokens or billed web searches.
+
+        If the number of requests is unknown, an event has tokens without requests.
+        """
+        return bool(self.requests or self.web_searches or self.tokens != NO_TOKENS)
 
     @property
     def billed(self) -> int:

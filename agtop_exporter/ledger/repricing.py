@@ -99,7 +99,7 @@ def _repriced(entry: Entry, price: Price, replaces: Replaces, *, undone: bool) -
     """
     if entry.reported_cost is not None:
         entry = msgspec.structs.replace(entry, own_price=replaces(as_event(entry)))
-    if entry.cost is None or not (entry.is_billed or entry.tokens.total):
+    if entry.cost is None or not entry.is_billed:
         return entry
     cost = price(as_event(entry))
     if cost is None and not undone:

@@ -4,6 +4,7 @@
 writes no row twice.
 """
 
+import errno
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,12 @@ from agtop_exporter.ledger.salvage import is_damage, is_intact
 from agtop_exporter.ledger.schema import TABLES, UNPRICED
 from agtop_exporter.ledger.stored import OF_SESSIONS, DamagedError, StoredRows, parts
 from agtop_exporter.model import MAX_SUM, AgtopError
+
+NO_LOCKS = ("SQLITE_PROTOCOL", "SQLITE_IOERR_SHM", "SQLITE_IOERR_LOCK", "SQLITE_IOERR_RDLOCK")
+"""The beginnings of SQLite's errors on file systems without locks or without shared memory.
+
+Such file systems are some of NFS, Lustre, GPFS and 9P, on clusters and in virtual machines.
+"""
 
 
 class Store(StoredRows):
@@ -41,6 +48,7 @@ class Store(StoredRows):
         self.read_only = read_only
         self._directory = directory
         self.new = NewRows()
+        self._refused_events = 0  # the number of events that the last flush could not write
         self._rolled_up_to = b""  # the last event key that the present roll-up has visited
         self.erases = False  # the next flush also empties the journal, which still has erased text
         if self.file is not None:
@@ -93,12 +101,13 @@ class Store(StoredRows):
         try:
             file.open_for_reading()
         except (OSError, sqlite3.Error) as error:
-            self._warn("use", file, error)
+            self._warn(file, error)
             return
         if reason is not None:
-            self._warn("write", file, reason)
+            self._warn(file, reason)
 
-    def _warn(self, action: str, file: LedgerFile, error: Exception) -> None:
+    def _warn(self, file: LedgerFile, error: Exception) -> None:
+        action = "write" if self.has_rows else "use"
         self.warning = f"cannot {action} {file.path}: {_text(error)}; keeping the ledger in memory"
 
     @property
@@ -119,7 +128,7 @@ class Store(StoredRows):
         try:
             file.open_for_writing()
         except (OSError, sqlite3.Error, AgtopError) as error:
-            self._warn("write" if self.has_rows else "use", file, error)
+            self._warn(file, error)
             return None
         return file
 
@@ -139,7 +148,7 @@ class Store(StoredRows):
             self.file.read_intact_rows()
         except (OSError, sqlite3.Error) as obstacle:
             self.file.close()
-            self._warn("use", self.file, obstacle)
+            self._warn(self.file, obstacle)
 
     def repair(self, error: Exception) -> set[str]:
         """Replace the damaged file by a new file with its readable rows.
@@ -212,9 +221,13 @@ class Store(StoredRows):
     # --- writing --------------------------------------------------------------------------------
 
     def waiting_events(self) -> int:
-        """Return how many events the next flush will write. 0 if the file cannot be written."""
+        """Return how many events the next flush will write. 0 if the file cannot be written.
+
+        After a flush has failed, the result is 0 until the number has doubled. A scan of many files
+        would otherwise try to write all events again after each file.
+        """
         writable = self.file is not None and self.file.writable
-        return len(self.new) if writable else 0
+        return len(self.new) if writable and len(self.new) >= 2 * self._refused_events else 0
 
     def flush(
         self,
@@ -247,11 +260,13 @@ class Store(StoredRows):
             if isinstance(error, sqlite3.Error) and is_damage(error):
                 raise DamagedError(str(error)) from error
             self.warning = f"cannot write {file.path}: {_text(error)}; going on in memory"
+            self._refused_events = len(self.new)
             if file.database is None:
                 self._open_for_reading(file, error)
             return False
         self.warning, self.erases = "", False
         self.new = NewRows()
+        self._refused_events = 0
         return True
 
     def _write(
@@ -297,4 +312,8 @@ class Store(StoredRows):
 
 
 def _text(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(NO_LOCKS) or getattr(error, "errno", None) == errno.ENOLCK:
+        text += " (file system without locks: name a local directory with --state-dir)"
+    return text

@@ -1,5 +1,6 @@
 """Queries that read the rows of the ledger file."""
 
+import contextlib
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from hashlib import blake2b
@@ -83,11 +84,17 @@ class StoredRows:
         return None
 
     def size_bytes(self) -> int:
-        """Return the size of the ledger file and its journal in bytes; 0 without a file."""
+        """Return the size of the ledger file and its journal in bytes.
+
+        The result is 0 without a file, and if the directory cannot be entered.
+        """
         if self._database is None or self.file is None:
             return 0
-        parts = (self.file.path, self.file.path.with_name(self.file.path.name + "-wal"))
-        return sum(part.stat().st_size for part in parts if part.exists())
+        size = 0
+        for part in (self.file.path, self.file.path.with_name(self.file.path.name + "-wal")):
+            with contextlib.suppress(OSError):
+                size += part.stat().st_size
+        return size
 
     def requests_by_session(self) -> dict[int, int]:
         """Return the sum of requests in `hourly` by session number. Raises DamagedError."""

@@ -115,8 +115,8 @@ EXPORTER = (
         name="agtop_scan_errors_total",
         kind="counter",
         labels=("agent",),
-        help="Failed background scans of the agent's files, and project folders that do not "
-        "respond.",
+        help="Background scans in which a part of the agent's files could not be read, or a "
+        "project folder did not respond. Each scan counts once.",
         otel_name="agtop.scan.errors",
         otel_unit="{error}",
         limits=(AGENTS,),

@@ -1,6 +1,6 @@
 """Budgets, which limit the cost in a day, week or month, and the used share of a budget."""
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
 from typing import Literal, get_args
 
 import msgspec
@@ -51,7 +51,8 @@ def period_of(period: Period, now: float, timezone: tzinfo | None = None) -> tup
 
     Days start at midnight. Weeks start on Monday. The default time zone is that of the machine.
     """
-    today = datetime.fromtimestamp(now, timezone).replace(hour=0, minute=0, second=0, microsecond=0)
+    day = datetime.fromtimestamp(now, timezone).date()
+    today = datetime.combine(day, time.min, timezone)
     if period == "day":
         start, end = today, today + timedelta(days=1)
     elif period == "week":

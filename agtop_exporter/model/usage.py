@@ -239,8 +239,11 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def is_billed(self) -> bool:
-        """Return whether the event is billed: it is a model response or a billed web search."""
-        return bool(self.requests or self.web_searches)
+        """Return whether the event is billed: it has requests, tokens or billed web searches.
+
+        If the number of requests is unknown, an event has tokens without requests.
+        """
+        return bool(self.requests or self.web_searches or self.tokens != NO_TOKENS)
 
 
 class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):

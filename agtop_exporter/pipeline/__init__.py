@@ -90,7 +90,7 @@ class Pipeline:
         self.telemetry = Telemetry()
         self.steps = Steps(partial(self.telemetry.count, "refresh_errors"))
         self.folders = folders or Folders(environment)
-        self.findings = Findings(self.steps, self.telemetry)
+        self.findings = Findings(self.steps)
         self.folders.on_trouble = self.findings.log_trouble
         self.folders.rules = Rules(
             homes=tuple(dict.fromkeys(filter(None, (*map(str, homes), environment.get("HOME"))))),
@@ -174,13 +174,15 @@ class Pipeline:
         settle: Callable[[], None] = lambda: None,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
         stopping: Callable[[], bool] = lambda: False,
+        waiting: Callable[[], None] = lambda: None,
         sampled_at: Callable[[], float] | None = None,
         read: bool = True,
     ) -> Snapshot:
         """Read new records, count and commit them, and return the state at `now` (unix seconds).
 
         `settle` is called at the start. It saves the state of the outputs in the ledger. `progress`
-        is called with the number of bytes read so far and the total number of bytes to read.
+        is called with the number of bytes read so far and the total number of bytes to read. If
+        finding the files takes long, `waiting` is called repeatedly.
         `sampled_at` returns the time in unix seconds at which the processes are sampled, after the
         files were read. If `stopping` returns True, the refresh commits the records that it has
         read, and ends. The next refresh reads the remaining records. If `read` is false, no
@@ -197,7 +199,9 @@ class Pipeline:
         settle()
         self.findings.log_ledger(self.ledger)  # problems found when the ledger was opened
         agents = self.agents if read else {}
-        scanned = self._scanner.scan(agents, now, progress=progress, stopping=stopping)
+        scanned = self._scanner.scan(
+            agents, now, progress=progress, stopping=stopping, waiting=waiting
+        )
         with self.steps.step("scan"):
             self._stored_limits.record(self.agents, now)
         self.ledger.forget_future_limits(now)
@@ -316,8 +320,10 @@ class Pipeline:
             self.ledger.checkpoint()
 
     def _ledger_gauges(self) -> dict[Series, float]:
-        gauges: dict[Series, float] = {("ledger_bytes",): self.ledger.size_bytes()}
-        durable = self.ledger.durable
+        gauges: dict[Series, float] = {}
+        size_bytes, durable = self.ledger.size_bytes(), self.ledger.durable
+        if size_bytes or durable is None:
+            gauges["ledger_bytes",] = size_bytes
         if durable is not None:
             gauges["ledger_durable",] = int(durable)
         return gauges

@@ -16,7 +16,6 @@ from agtop_exporter.model import Batch, ParseError
 from agtop_exporter.pipeline.scan import Failure
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.reading.drift import UnknownTypes
-from agtop_exporter.telemetry import Telemetry
 
 UNREADABLE_MAX = 100  # unreadable paths that are kept per agent
 LOGGED_MAX = 10  # messages per event and agent
@@ -32,9 +31,9 @@ class Findings:
     The collection is empty when the exporter starts.
     """
 
-    def __init__(self, steps: Steps, telemetry: Telemetry) -> None:
+    def __init__(self, steps: Steps) -> None:
         self._steps = steps
-        self._telemetry = telemetry
+        self._failed: set[str] = set()  # agents with a failure since `take_failed`
         self.skipped: dict[str, tuple[ParseError, ...]] = {}
         self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
         self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
@@ -45,8 +44,8 @@ class Findings:
         self._ledger_warning = ""
 
     def add_failure(self, failure: Failure) -> None:
-        """Count, store and log a file or directory that could not be read."""
-        self._telemetry.count("scan_errors", failure.agent)
+        """Store and log a file or directory that could not be read."""
+        self._failed.add(failure.agent)
         if failure.bug is not None:
             self._steps.note("scan", failure.bug, agent=failure.agent)
         if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
@@ -71,10 +70,15 @@ class Findings:
             self._log("skipped records", agent, batch.path, reason=error.reason)
 
     def add_directory(self, agent: str, folder: Folder) -> None:
-        """Count and store the working directory of a session, if it cannot be accessed."""
+        """Store the working directory of a session, if it cannot be accessed."""
         if folder.trouble is not None:
-            self._telemetry.count("scan_errors", agent)
+            self._failed.add(agent)
             self.unreadable[agent][folder.trouble.place] = folder.trouble.reason
+
+    def take_failed(self) -> set[str]:
+        """Return the agents of the failures and directories since the last call of this method."""
+        failed, self._failed = self._failed, set()
+        return failed
 
     def log_trouble(self, trouble: Trouble) -> None:
         """Log that a directory cannot be accessed, unless this was logged before."""

@@ -88,19 +88,23 @@ class Guard:
         *,
         place: Callable[[], str] = lambda: "",
         stopping: Callable[[], bool] = lambda: False,
+        waiting: Callable[[], None] = lambda: None,
     ) -> T:
         """Run a function in the thread, and return its result or raise its exception.
 
         The function receives a Beat, with which it reports progress. `place` returns the path that
-        the function reads. NoResponseError is raised in three cases: the function reports no
-        progress within the time limit, the function continues for STOP_SECONDS after `stopping`
-        returned True, or an earlier call with the same name has not returned.
+        the function reads. If the function takes long, `waiting` is called while it reports
+        progress, at most every POLL_SECONDS.
+
+        NoResponseError is raised in three cases: the function reports no progress within the time
+        limit, the function continues for STOP_SECONDS after `stopping` returned True, or an earlier
+        call with the same name has not returned.
         """
         if self.is_stuck(name):
             raise NoResponseError(self._abandoned[name][1])
         call = _Call(function)
         self._worker().put(call)
-        if not self._returns(call, stopping):
+        if not self._returns(call, stopping, waiting):
             self._abandon(name, call, place())
             raise NoResponseError(self._abandoned[name][1])
         if call.error is not None:
@@ -134,7 +138,9 @@ class Guard:
         self._worker().put(None)  # the thread ends after this call
         self._inbox = self._thread = None
 
-    def _returns(self, call: _Call, stopping: Callable[[], bool]) -> bool:
+    def _returns(
+        self, call: _Call, stopping: Callable[[], bool], waiting: Callable[[], None]
+    ) -> bool:
         beats, ending = 0, False
         deadline = monotonic() + self._limit_seconds
         while not call.done.wait(min(POLL_SECONDS, self._limit_seconds)):
@@ -143,6 +149,7 @@ class Guard:
                 ending, deadline = True, min(deadline, now + STOP_SECONDS)
             elif call.beats != beats and not ending:
                 beats, deadline = call.beats, now + self._limit_seconds
+                waiting()
             elif now >= deadline:
                 return False
         return True

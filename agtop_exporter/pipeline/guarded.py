@@ -60,24 +60,40 @@ class GuardedFiles:
         self._guard = guard
         self._folders = folders
 
-    def look(self, cursors: Mapping[str, Cursor], *, stopping: Callable[[], bool]) -> Listing:
+    def look(
+        self,
+        cursors: Mapping[str, Cursor],
+        *,
+        stopping: Callable[[], bool],
+        waiting: Callable[[], None],
+    ) -> Listing:
         """Compare the files with their `cursors`, and return the changed files.
 
-        Paths on file systems that do not respond are listed as unreadable in the result.
+        Paths on file systems that do not respond are listed as unreadable in the result. `stopping`
+        and `waiting` are those of `Guard.call`.
 
         NoResponseError is raised if a file system stops responding during the check. It is also
         raised if the check does not end soon after `stopping` has returned True.
         """
         try:
-            return self._look(cursors, stopping)
+            return self._look(cursors, stopping, waiting)
         except NoResponseError:
             self._folders.check_again()
             raise
 
-    def _look(self, cursors: Mapping[str, Cursor], stopping: Callable[[], bool]) -> Listing:
+    def _look(
+        self,
+        cursors: Mapping[str, Cursor],
+        stopping: Callable[[], bool],
+        waiting: Callable[[], None],
+    ) -> Listing:
         troubles: dict[str, Trouble] = {}
         call = partial(
-            self._guard.call, self._agent.name, place=lambda: self._files.root, stopping=stopping
+            self._guard.call,
+            self._agent.name,
+            place=lambda: self._files.root,
+            stopping=stopping,
+            waiting=waiting,
         )
         homes = self._responding(self._homes, troubles)
         bases = [base for home in homes for base in self._agent.bases(home, self._environment)]

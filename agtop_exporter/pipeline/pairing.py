@@ -238,24 +238,31 @@ class Pairing:
         if written_lately or not self._table.shows_all_of(session.agent):
             return False
         orphans = (*self._matches.orphans, *self._matches.container_orphans)
-        return not any(
-            self._table.processes[process].started_at <= (last_active or now) + SLACK_SECONDS
-            for process in (*orphans, *self._hosts_of(session.agent))
-            if self._table.agents[process].agent == session.agent
+        time = last_active or now
+        return not (
+            self._any_started(orphans, session.agent, time) or self.may_be_hosted(session, time)
         )
 
-    def _hosts_of(self, agent: str) -> list[ProcessId]:
-        """Return the hosts of an agent that may run sessions without showing which ones.
+    def may_be_hosted(self, session: SessionKey, time: float) -> bool:
+        """Return whether a visible host may run a session that is not matched.
 
-        A host may run sessions of other directories than its own. If the agent keeps the
-        transcripts open, the open files of a host show all its sessions.
+        `time` is the time of the last record of the session in unix seconds. A host may run
+        sessions of other directories than its own. If the agent keeps the transcripts open, the
+        open files of a host show all its sessions, and the result is False.
         """
-        if agent not in self._signatures or self._signatures[agent].transcript_names:
-            return []
-        agents = self._table.agents.items()
-        return [
-            process for process, found in agents if (found.agent, found.role) == (agent, "host")
-        ]
+        signature = self._signatures.get(session.agent)
+        if signature is None or signature.transcript_names:
+            return False
+        hosts = (process for process, found in self._table.agents.items() if found.role == "host")
+        return self._any_started(hosts, session.agent, time)
+
+    def _any_started(self, processes: Iterable[ProcessId], agent: str, time: float) -> bool:
+        """Return whether any of the processes is of an agent and started before `time`."""
+        return any(
+            self._table.processes[process].started_at <= time + SLACK_SECONDS
+            for process in processes
+            if self._table.agents[process].agent == agent
+        )
 
     def agent(self, name: str, *, installed: bool) -> AgentUsage | None:
         """Return the resource usage of an agent's processes; None if the usage is unknown.

@@ -27,9 +27,15 @@ DELETED: ResetReason = "deleted"
 class _Run:
     """The intermediate results of one scan, by agent."""
 
-    def __init__(self, agents: Mapping[str, Agent], stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        agents: Mapping[str, Agent],
+        stopping: Callable[[], bool],
+        waiting: Callable[[], None],
+    ) -> None:
         self.agents = agents
         self.stopping = stopping
+        self.waiting = waiting
         self.listings: dict[str, Listing] = {}
         self.seconds = dict.fromkeys(agents, 0.0)
         self.failed: set[str] = set()
@@ -78,23 +84,26 @@ class Scanner:
         *,
         progress: Callable[[int, int], None],
         stopping: Callable[[], bool],
+        waiting: Callable[[], None],
     ) -> list[AgentStatus]:
         """Count the new records in the files of `agents`, and return the status of each agent.
 
         `now` is in unix seconds. `progress` is called with the number of bytes read so far and the
-        total number of bytes to read. If `stopping` returns True, the scan ends, and the next scan
-        reads the remaining files.
+        total number of bytes to read. If finding the files takes long, `waiting` is called
+        repeatedly. If `stopping` returns True, the scan ends, and the next scan reads the remaining
+        files.
         """
-        run = _Run(agents, stopping)
+        run = _Run(agents, stopping, waiting)
         for name in agents:
             began = perf_counter()
             with self._steps.step("scan", name) as looking:
                 self._look(name, run)
             if looking.failed:
                 run.failed.add(name)
-                self._telemetry.count("scan_errors", name)
             run.seconds[name] = perf_counter() - began
         self._read(run, progress)
+        for name in run.failed | self._findings.take_failed():
+            self._telemetry.count("scan_errors", name)
         return [
             msgspec.structs.replace(
                 self._status(agent, run, now),
@@ -110,7 +119,7 @@ class Scanner:
         """Find the changed files of an agent, and read the names of the user's subscriptions."""
         cursors = self._ledger.cursors.get(name, {})
         try:
-            listing = self._files[name].look(cursors, stopping=run.stopping)
+            listing = self._files[name].look(cursors, stopping=run.stopping, waiting=run.waiting)
         except OSError as error:
             if not run.stopping():  # while stopping, a timeout is no fault of the file system
                 self._fail(_failure(name, error), run)

@@ -74,7 +74,7 @@ class PriceCache:
         return data
 
     def _write(self, name: str, data: bytes) -> None:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        platforms.make_directory(self._directory)
         replace_file(self._directory / name, data, durable=True)
 
 

@@ -117,7 +117,8 @@ class PriceCard(msgspec.Struct, frozen=True):
             card = msgspec.structs.replace(self, web_search=other.web_search)
         if (self.match == "maker") != (other.match == "maker"):
             return card
-        card = _with_cache_reads(card, other)
+        if "cache_read" in card.derived and "cache_read" not in other.derived:
+            card = with_cache_reads(card, like=other.tiers)
         lacking = {
             speed: in_proportion(tiers, to=other.tiers, standard=card.tiers)
             for speed, tiers in other.speeds.items()
@@ -139,16 +140,14 @@ class PriceCard(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, tiers=tiers, speeds={}, match="suffix-stripped")
 
 
-def _with_cache_reads(card: PriceCard, other: PriceCard) -> PriceCard:
-    """Return a card with the rates of cache reads of `other` if `card` does not list its own."""
+def with_cache_reads(card: PriceCard, *, like: Tiers) -> PriceCard:
+    """Return a card whose cache reads have the same ratio to the input rate as in `like`."""
     name = "cache_read"
-    if name not in card.derived or name in other.derived:
-        return card
     return msgspec.structs.replace(
         card,
-        tiers=with_cache_rates(card.tiers, [name], like=other.tiers),
+        tiers=with_cache_rates(card.tiers, [name], like=like),
         speeds={
-            speed: with_cache_rates(tiers, [name], like=other.tiers)
+            speed: with_cache_rates(tiers, [name], like=like)
             for speed, tiers in card.speeds.items()
         },
         derived=tuple(each for each in card.derived if each != name),

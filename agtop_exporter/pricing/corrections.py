@@ -13,10 +13,11 @@ from importlib.resources import files
 import msgspec
 
 from agtop_exporter import __version__
-from agtop_exporter.model import PriceSource
-from agtop_exporter.pricing.card import PriceCard, PricePeriod
+from agtop_exporter.model import PICODOLLARS_PER_USD, PriceSource
+from agtop_exporter.pricing.card import PriceCard, PricePeriod, with_cache_reads
 from agtop_exporter.pricing.names import candidates, known_as
 from agtop_exporter.pricing.rates import (
+    CACHE_TYPES,
     Rates,
     Tiers,
     in_proportion,
@@ -67,6 +68,7 @@ class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
     source: str
     start: datetime | None = None
     end: datetime | None = None
+    cached_input: Decimal | None = None
     above: tuple[_LongPrompt, ...] = ()
     peak: Decimal = Decimal(1)
     web_search: Decimal | None = None
@@ -96,6 +98,7 @@ class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
 
     def corrected(self, card: PriceCard, *, is_peak: bool) -> PriceCard:
         """Return the corrected card. `is_peak` means that the rates are multiplied by `peak`."""
+        card = self._with_cache_reads(card)
         tiers = self._tiers(card.tiers)
         if is_peak:
             tiers = times(tiers, Fraction(self.peak))
@@ -117,6 +120,13 @@ class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
             corrections=(*card.corrections, self.source),
             derived=tuple(name for name in card.derived if name not in self.rates()),
         )
+
+    def _with_cache_reads(self, card: PriceCard) -> PriceCard:
+        """Return a card whose cache reads cost `cached_input`, unless a table lists their rate."""
+        if self.cached_input is None or "cache_read" not in card.derived:
+            return card
+        share = Rates(PICODOLLARS_PER_USD, round(PICODOLLARS_PER_USD * self.cached_input), 0, 0, 0)
+        return with_cache_reads(card, like=((0, share),))
 
     def _tiers(self, listed: Tiers) -> Tiers:
         rates = self.rates()
@@ -177,23 +187,26 @@ class Corrections:
         `period` is the price in the tables, or None if no table has the model. `names` has the
         recorded name of the model, and the name of the model to which the recorded name refers. The
         result is None if no table and no correction has the model. If only corrections for other
-        times exist, the result is a period with an unknown price.
+        times exist, the result is a period with an unknown price. If no table has the model and
+        `provider` is not its maker, the price of the maker applies.
         """
         card = period.card if period is not None else None
         start, end = period[:2] if period is not None else (float("-inf"), float("inf"))
-        seller = known_as(provider) if card is None else seller_of(card)
         corrections = self._of(*names, card.model if card is not None else "")
         if period is None and not corrections:
             return None
+        seller = known_as(provider) if card is None else seller_of(card)
+        resells = card is None and all(seller != each.provider for each in corrections)
         for correction in corrections:
-            if seller not in {correction.provider, "" if card is None else correction.provider}:
+            if seller != correction.provider and not resells:
                 continue
             edges = [*correction.period, *self._edges(correction, at)]
             start = max([start, *(edge for edge in edges if edge <= at)])
             end = min([end, *(edge for edge in edges if edge > at)])
             if correction.applies(at) and (card is not None or correction.is_complete):
                 is_peak = self._is_peak(correction, at)
-                card = correction.corrected(card or _unlisted(correction), is_peak=is_peak)
+                match = "maker" if resells and provider else "exact"
+                card = correction.corrected(card or _unlisted(correction, match), is_peak=is_peak)
         return PricePeriod(start, end, card)
 
     @property
@@ -232,15 +245,16 @@ def seller_of(card: PriceCard) -> str:
 NO_CORRECTIONS = Corrections()
 
 
-def _unlisted(correction: Correction) -> PriceCard:
+def _unlisted(correction: Correction, match: str) -> PriceCard:
     """Return a card for a model that no table has. Its rates are 0 until it is corrected."""
     nothing = Rates(0, 0, 0, 0, 0)
     return PriceCard(
         source=SOURCE,
-        match="exact",
+        match=match,
         model=min(correction.models),
         tiers=((0, nothing),),
         provider=correction.provider,
+        derived=CACHE_TYPES,
     )
 
 

@@ -18,9 +18,17 @@ _REGION = re.compile(
     r"|(?:[a-z_-]+/)?(?:us-gov\.|(?:us|eu|ap|apac|au|jp|ca|sa)\.(?:amazon|meta|mistral)\.))"
 )
 
+# Reasoning efforts, which Cursor adds to names: gpt-5.2-codex-high, claude-4.6-opus-max-thinking.
+# They do not change the price of a token. `max` without `thinking` names another model.
+_EFFORT = re.compile(
+    r"(?<=.)-(?:(?:none|minimal|low|medium|high|xhigh)(?:-thinking)?|max-thinking"
+    r"|thinking-(?:low|medium|high|xhigh|max))$"
+)
+
 # (match kind, pattern, replacement), applied in this order, each to the previous result.
 _CHANGES = (
     ("suffix-stripped", re.compile(r"\[\w{1,16}\]$"), ""),  # claude-opus-4-6[1m]
+    ("suffix-stripped", re.compile(r"(?<!instruct)-1m(?:-internal)?$"), ""),  # claude-opus-4.6-1m
     ("prefix-stripped", re.compile(r"^[^/]*/"), ""),  # openrouter/..., models/...
     ("prefix-stripped", re.compile(r"^.*/"), ""),  # .../anthropic/..., a Bedrock ARN
     ("prefix-stripped", _BEDROCK, ""),
@@ -29,6 +37,7 @@ _CHANGES = (
     ("alias", re.compile(r"-(20\d\d)([01]\d)([0-3]\d)$"), r"-\1-\2-\3"),
     ("date-stripped", re.compile(r"[-@](?:\d{8}|\d{4}-\d\d-\d\d)$"), ""),
     ("suffix-stripped", re.compile(r"-latest$"), ""),
+    ("suffix-stripped", _EFFORT, ""),
 )
 
 # Other spellings of a name. They are tried last, because a table may list both spellings.
@@ -46,11 +55,6 @@ _VERSION = re.compile(
     r"|latest|default|preview|exp|customtools|thinking)|:\d)*"
 )
 
-# Providers of local models
-_LOCAL = frozenset(
-    {"ollama", "ollama-chat", "oss", "lmstudio", "lm-studio", "llama.cpp", "llamacpp", "vllm"}
-    | {"mlx", "local"}
-)
 _PROVIDERS = {
     "alibaba": "dashscope",
     "alibaba-cn": "dashscope",
@@ -69,6 +73,15 @@ _PROVIDERS = {
 
 Most names in this package are the names in genai-prices.
 """
+
+# Parts of the names of providers that serve models on a machine of the user, without punctuation.
+_LOCAL_PARTS = re.compile(
+    r"ollama(?!.*cloud)|lmstudio|llama(?:cpp|server|swap|file|box)|vllm|sglang|mlx|koboldcpp|localai"
+    r"|localhost|ramalama|dockermodelrunner|lemonade|gpt4all|textgenwebui"
+)
+_LOCAL_NAMES = {"oss", "jan", "tgi"}
+_LOCAL_WORD = re.compile(r"(?<![a-z])local(?![a-z])")
+_PUNCTUATION = re.compile(r"[^a-z0-9]+")
 
 LONGEST_NAME = 200  # the longest known name has 80 characters; transcripts may contain any text
 
@@ -111,6 +124,22 @@ def without_speed(model: str) -> tuple[str, str]:
     return (name, "fast") if found and name else (model, "")
 
 
+def is_local(provider: str, model: str) -> bool:
+    """Return whether a model runs on a machine of the user, and therefore has no list price.
+
+    The provider decides, or a provider that the model name contains, as in `ollama/qwen3`. Users
+    choose the names of such providers (`ollama-desktop`), so parts of the names count too.
+    """
+    return any(map(_is_local_provider, (provider, *providers_named_in(model))))
+
+
+@lru_cache(maxsize=1024)
+def _is_local_provider(provider: str) -> bool:
+    lowered = provider.lower()
+    name = _PUNCTUATION.sub("", lowered)
+    return bool(name in _LOCAL_NAMES or _LOCAL_PARTS.search(name) or _LOCAL_WORD.search(lowered))
+
+
 def providers_named_in(model: str) -> tuple[str, ...]:
     """Return the providers that a model name contains.
 
@@ -118,14 +147,6 @@ def providers_named_in(model: str) -> tuple[str, ...]:
     """
     *prefixes, name = model.strip().lower().split("/")
     return (*prefixes, "aws") if _BEDROCK.match(name) else tuple(prefixes)
-
-
-def is_local(model: str, *, provider: str = "") -> bool:
-    """Return whether a model runs on the user's own machine, so that it has no list price.
-
-    The provider of the model shows it, or a provider in the name of the model: `ollama/qwen3`.
-    """
-    return not _LOCAL.isdisjoint((provider.lower(), *providers_named_in(model)))
 
 
 def has_region(model: str) -> bool:

@@ -11,7 +11,7 @@ from agtop_exporter.model import PICODOLLARS_PER_USD, AgtopError, Cost, TokenCou
 
 # The most expensive model ever listed costs 0.0006 USD per token. A higher price is an error.
 _MAX_USD_PER_TOKEN = 1
-_CACHE_TYPES = ("cache_read", "cache_write_5m", "cache_write_1h")
+CACHE_TYPES = ("cache_read", "cache_write_5m", "cache_write_1h")
 
 
 class PriceTableError(AgtopError):
@@ -77,7 +77,7 @@ def unlisted(series: Series) -> tuple[str, ...]:
 
     `make_tiers` derives these rates.
     """
-    return tuple(name for name in _CACHE_TYPES if all(above for above, _ in series.get(name, ())))
+    return tuple(name for name in CACHE_TYPES if all(above for above, _ in series.get(name, ())))
 
 
 def with_cache_rates(tiers: Tiers, names: Sequence[str], *, like: Tiers) -> Tiers:

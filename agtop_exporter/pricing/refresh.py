@@ -33,6 +33,7 @@ TTL_SECONDS = 24 * 3600.0
 FIRST_RETRY_SECONDS = 300.0
 LAST_RETRY_SECONDS = 6 * 3600.0
 LONGEST_WAIT_SECONDS = 2.0  # upper limit of the timeout of `refresh_once`
+LONGEST_SLEEP_SECONDS = 900.0  # the time that a machine is suspended does not count as sleep
 NAMED_MAX = 5  # models in a message
 
 
@@ -146,7 +147,7 @@ class PriceRefresher:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._wait(self.refresh_due())
+            self._wait(min(self.refresh_due(), LONGEST_SLEEP_SECONDS))
 
     def _state(self, source: Source) -> State:
         return self._states.get(source.name, State())

@@ -37,7 +37,7 @@ class Sources(NamedTuple):
         cache reads, service tiers, regions and fees that the chosen price lacks. No table changes
         the price during the period. A local model has no price.
         """
-        if is_local(model, provider=provider):
+        if is_local(provider, model):
             return None
         found = self._corrected(model, provider, at)
         if found is not None and found.card is not None:
@@ -50,7 +50,7 @@ class Sources(NamedTuple):
 
     def listings(self, model: str, provider: str, at: float) -> Iterator[PriceCard]:
         """Yield the price of a model in each table that has the model, before corrections."""
-        if is_local(model, provider=provider):
+        if is_local(provider, model):
             return
         listed = self._listed(model, provider, at)
         card = listed.card if listed is not None else None

@@ -22,7 +22,7 @@ from agtop_exporter.pricing.sources import Sources
 if TYPE_CHECKING:
     from agtop_exporter.pricing.genai import GenaiPrices
 
-_LONG_CONTEXT = "[1m]"  # an agent appends it to models with a context of a million tokens
+_LONG_CONTEXT = ("[1m]", "-1m")  # agents append them to models with a context of a million tokens
 
 
 class Disagreement(msgspec.Struct, frozen=True):
@@ -105,7 +105,7 @@ class PriceTables:
 
     def context_window(self, model: str) -> int | None:
         """Return the size of the model's context window in tokens, or None if unknown."""
-        if not model or len(model) > LONGEST_NAME or is_local(model):
+        if not model or len(model) > LONGEST_NAME or is_local("", model):
             return None
         if model.lower().endswith(_LONG_CONTEXT):
             return 1_000_000

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
 
 import msgspec
 
@@ -15,7 +16,12 @@ from agtop_exporter.reading.files import open_regular, read_head
 from agtop_exporter.reading.lines import BLOCK_BYTES
 from agtop_exporter.reading.parsers import Record, RecordParser, State
 from agtop_exporter.reading.recovery import TRUNCATED, without_marks
-from agtop_exporter.reading.shortening import LONG_LINE_BYTES, StringShortener
+from agtop_exporter.reading.shortening import (
+    LONG_LINE_BYTES,
+    LONG_STRING_BYTES,
+    SHORTER_STRING_BYTES,
+    StringShortener,
+)
 from agtop_exporter.reading.state import NoState, encode_state, restore
 
 SMALL_DOCUMENT_BYTES = 1024 * 1024
@@ -115,21 +121,31 @@ def load_document(
 def _text(descriptor: int, size: int, kept: re.Pattern[bytes] | None) -> tuple[bytes | None, bytes]:
     """Return (text, digest of the whole file).
 
-    `size` is the size of the file. The text of a long file lacks its long strings. The text is None
-    if it is too long even without them.
+    `size` is the size of the file. The text of a long file lacks its long strings, and also its
+    strings of medium length if necessary. The text is None if it is too long even without them.
     """
     digest = hashlib.blake2b(digest_size=16)
-    shortener = StringShortener(kept) if size > LONG_LINE_BYTES else None
-    blocks: list[bytes] = []
-    while block := os.read(descriptor, BLOCK_BYTES):
-        digest.update(block)
-        if shortener is None:
-            blocks.append(block)
-        else:
-            shortener.feed(block)
-    if shortener is None:
+    if size <= LONG_LINE_BYTES:
+        blocks = list(_blocks(descriptor))
+        for block in blocks:
+            digest.update(block)
         return b"".join(blocks), digest.digest()
-    return None if shortener.overflow else shortener.line(), digest.digest()
+    for limit in (LONG_STRING_BYTES, SHORTER_STRING_BYTES):
+        digest = hashlib.blake2b(digest_size=16)
+        shortener = StringShortener(kept, string_bytes=limit)
+        for block in _blocks(descriptor):
+            digest.update(block)
+            shortener.feed(block)
+        if not shortener.overflow:
+            return shortener.line(), digest.digest()
+    return None, digest.digest()
+
+
+def _blocks(descriptor: int) -> Iterator[bytes]:
+    """Yield the content of a file from its start."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    while block := os.read(descriptor, BLOCK_BYTES):
+        yield block
 
 
 def _is_complete(text: bytes) -> bool:

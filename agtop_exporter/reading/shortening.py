@@ -1,25 +1,33 @@
 """Removes long strings from one very long JSON line, so that its numbers can be decoded."""
 
 import re
+from functools import cache
 
 LONG_LINE_BYTES = 8 * 1024 * 1024  # longer lines are read without their long strings
 LONG_STRING_BYTES = 4096
+SHORTER_STRING_BYTES = 256  # limit for lines that are too long even without their long strings
 END_BYTES = 16 * 1024  # of a long string, in which the part to keep is searched
 PIECE_BYTES = 256 * 1024
 ELLIPSIS = "…".encode()
 
 _NULS = re.compile(rb"\0\0+")
 _STRING_PART = re.compile(rb'[^"\\\0]*+(?:\\[^\0][^"\\\0]*+)*+', re.DOTALL)
-# short strings and the text between them; a string has at most 4096 + 32 * 66 bytes
-_SHORT_STRINGS = re.compile(
-    rb'(?:[^"]*+"[^"\\\0]{0,4096}+(?:\\[^\0][^"\\\0]{0,64}+){0,32}+")*+[^"]*+', re.DOTALL
-)
+
+
+@cache
+def _short_strings(limit: int) -> re.Pattern[bytes]:
+    """Return a pattern of strings of up to `limit` bytes, and of the text between them.
+
+    The escape sequences of a string may make the string about 50% longer.
+    """
+    pattern = rb'(?:[^"]*+"[^"\\\0]{0,%d}+(?:\\[^\0][^"\\\0]{0,64}+){0,%d}+")*+[^"]*+'
+    return re.compile(pattern % (limit, limit // 128), re.DOTALL)
 
 
 class StringShortener:
     """Copies JSON text piece by piece and replaces long strings by an ellipsis.
 
-    A string is long if it exceeds LONG_STRING_BYTES. A string of up to 6208 bytes may be copied
+    A string is long if it exceeds `string_bytes`. A string that is half as long again may be copied
     unchanged, because one regular expression copies many strings at once. The replacement is not
     empty, because parsers treat an empty text differently. A run of NUL bytes becomes one NUL byte
     and ends the current string, because a file system writes NUL bytes in place of lost data.
@@ -31,8 +39,12 @@ class StringShortener:
     further pieces are ignored.
     """
 
-    def __init__(self, kept: re.Pattern[bytes] | None = None) -> None:
+    def __init__(
+        self, kept: re.Pattern[bytes] | None = None, *, string_bytes: int = LONG_STRING_BYTES
+    ) -> None:
         self._kept = kept
+        self._limit = string_bytes
+        self._short_strings = _short_strings(string_bytes)
         self._end = b""  # the last bytes of the current string, if a part can be kept
         self._out = bytearray()
         # the start of the current string; None outside of strings
@@ -61,7 +73,7 @@ class StringShortener:
 
         Return the position after the copied text.
         """
-        matched = _SHORT_STRINGS.match(data, at)
+        matched = self._short_strings.match(data, at)
         end = matched.end() if matched else at
         if end < len(data):  # at the opening quote
             end += 1
@@ -74,7 +86,7 @@ class StringShortener:
         end = matched.end() if matched else at
         part = data[at:end]
         self._string_bytes += len(part)
-        if self._string is not None and self._string_bytes <= LONG_STRING_BYTES:
+        if self._string is not None and self._string_bytes <= self._limit:
             self._string += part
         if self._kept is not None:
             self._end = (self._end + part)[-END_BYTES:]
@@ -84,7 +96,7 @@ class StringShortener:
         if data[end] == ord("\\") and end + 1 >= len(data):
             self._pending = data[end:]
             return len(data)
-        short = self._string is not None and self._string_bytes <= LONG_STRING_BYTES
+        short = self._string is not None and self._string_bytes <= self._limit
         self._emit(bytes(self._string or b"") if short else _ellipsis(part) + self._kept_part())
         self._string = None
         end += data[end] == ord("\\")  # a backslash before a NUL byte
@@ -106,7 +118,7 @@ class StringShortener:
 
     def line(self) -> bytes:
         """Return the shortened line, which may end within a string."""
-        short = self._string_bytes <= LONG_STRING_BYTES
+        short = self._string_bytes <= self._limit
         rest = (
             (bytes(self._string) if short else _ellipsis(b"")) if self._string is not None else b""
         )

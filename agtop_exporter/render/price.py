@@ -24,6 +24,7 @@ from msgspec.structs import astuple
 from agtop_exporter.model import time_text
 from agtop_exporter.pricing.card import STANDARD_TIERS
 from agtop_exporter.pricing.explanation import Explanation, Listing, TierPrice
+from agtop_exporter.pricing.names import is_local
 
 HEADER = ("input", "cache read", "write 5m", "write 1h", "output")
 TITLE = "USD per million tokens"
@@ -71,6 +72,8 @@ def text(question: Question, answer: Explanation | None) -> str:
     asked = f"{printable(question.model)}{printable(provider)}"
     when = datetime.fromtimestamp(question.at, UTC)
     if answer is None:
+        if is_local(question.provider, question.model):
+            return f"{asked} is a local model without a list price. Set its price under [prices].\n"
         return f"No price is known for {asked} on {when:%Y-%m-%d}. Its tokens are unpriced.\n"
     prices = answer.tiers_of(question.tier)
     if prices is None:

@@ -38,7 +38,7 @@ def install(text: str, environment: Mapping[str, str], *, home: Path) -> list[st
     link = _link(path)
     done = f"{path}: written"
     try:
-        link.parent.mkdir(parents=True, exist_ok=True)
+        platforms.make_directory(link.parent, 0o755)
         if path.is_file():
             done = _replaced(path, text)
         if not done.endswith("unchanged"):

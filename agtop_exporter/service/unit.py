@@ -97,6 +97,14 @@ def command_of(python: Path, arguments: Sequence[str] = ()) -> str:
     return " ".join(map(_quoted, (words[0], *(word.replace("$", "$$") for word in words[1:]))))
 
 
+def is_temporary(python: Path) -> bool:
+    """Return whether the Python installation with the interpreter `python` is only a cache.
+
+    `uvx` and `pipx run` install programs in a directory `.cache`, and delete them later.
+    """
+    return ".cache" in python.parts
+
+
 def below_home(path: Path, home: Path) -> str:
     """Return a path for a unit. A path in the home directory begins with `%h`."""
     if path.is_relative_to(home):

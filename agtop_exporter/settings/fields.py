@@ -23,6 +23,7 @@ from agtop_exporter.settings.values import (
     LabelPairs,
     MetricsFile,
     Number,
+    PathText,
     PlanName,
     Price,
     RoutePrefix,
@@ -66,7 +67,7 @@ class Settings(BaseSettings):
         Field(description="Address that serves /metrics; port 0 selects a free port; repeatable."),
     ] = ()
     web_config_file: Annotated[
-        str,
+        PathText,
         Form(nouns=("a file",), metavar="FILE", default_text="no TLS, no passwords"),
         Field(description="YAML file with TLS, users and headers, as for Prometheus."),
     ] = ""
@@ -115,7 +116,7 @@ class Settings(BaseSettings):
         Field(ge=0.05, le=86_400, description="Time between two scans."),
     ] = 5.0
     state_dir: Annotated[
-        str,
+        PathText,
         Form(
             nouns=A_DIRECTORY,
             metavar="DIR",
@@ -130,7 +131,7 @@ class Settings(BaseSettings):
         Field(description="Keep the ledger in memory only."),
     ] = False
     cache_dir: Annotated[
-        str,
+        PathText,
         Form(
             nouns=A_DIRECTORY,
             metavar="DIR",

@@ -4,6 +4,7 @@ The functions raise PydanticCustomError for a mistake.
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -103,6 +104,15 @@ def _prefix(value: str) -> str:
     return value
 
 
+def _path(value: str) -> str:
+    """Return a path unchanged. Raises ValueError if it begins with `~` and an unknown user."""
+    try:
+        Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError(f"the home directory in {value} is unknown") from None
+    return value
+
+
 def _textfile(value: str) -> str:
     if value and not value.endswith(".prom"):
         raise PydanticCustomError("textfile", "no metrics file")
@@ -147,13 +157,14 @@ def _budgets(value: tuple[object, ...]) -> tuple[Budget, ...]:
 Number = Annotated[float, BeforeValidator(_no_boolean)]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]
 Price = Annotated[Any, AfterValidator(_price)]
-Directory = Annotated[str, StringConstraints(min_length=1)]
+PathText = Annotated[str, AfterValidator(_path)]
+Directory = Annotated[PathText, StringConstraints(min_length=1)]
 AgentName = Annotated[str, AfterValidator(_agent)]
 Address = Annotated[str, AfterValidator(_address)]
 HostName = Annotated[str, AfterValidator(_host_name)]
 Url = Annotated[str, AfterValidator(_url)]
 RoutePrefix = Annotated[str, AfterValidator(_prefix)]
-MetricsFile = Annotated[str, AfterValidator(_textfile)]
+MetricsFile = Annotated[PathText, AfterValidator(_textfile)]
 PlanName = Annotated[Plan, BeforeValidator(_plan)]
 Budgets = Annotated[tuple[Any, ...], AfterValidator(_budgets)]
 AgentNames = Annotated[tuple[AgentName, ...], BeforeValidator(_as_list)]

@@ -231,6 +231,13 @@ def test_g15_one_message_with_growing_tokens_counts_its_last(tmp_path):
     assert record.tools == {"read_file": 1}
 
 
+def test_a_prompt_that_only_a_later_record_divides(tmp_path):
+    records = (answer(2, "10:00", (1_500, 30, cached, 0, 0)) for cached in (0, 1_300))
+    write_lines(tmp_path / CHATS / "session-1.jsonl", header(), *records)
+    record = counted(tmp_path, AGENT)[SESSION]
+    assert tokens_of(record) == TokenCounts(input=200, cache_read=1_300, output=30)
+
+
 def test_g15_what_was_billed_stays_when_it_is_rewound(tmp_path):
     history = {"$set": {"messages": [user(1, "10:00"), answer(9, "10:09", None)]}}
     records = [answer(1, "10:01"), {"$rewindTo": "m1"}, history, answer(2, "10:02")]

@@ -249,3 +249,23 @@ def test_a_warning_behind_own_requests_hides_none(tmp_path):
     write_document(path, {"sessionId": TASK, "messages": [{**own, "modelInfo": info}, warning]})
     (session,) = counted(tmp_path, AGENT).values()
     assert tokens_of(session) == {"claude-sonnet-4-5": TokenCounts(input=100, output=7)}
+
+
+@pytest.mark.parametrize("is_named_later", [True, False])
+def test_a_response_without_its_model_has_the_model_of_its_session(tmp_path, is_named_later):
+    """missuo/tokens pull request 52: messages of sessions that were continued lack `modelInfo`."""
+    ledger, name = Ledger(), f"{BEGIN}_ab1cd"
+    folder = tmp_path / DATA / "sessions" / name
+    write_document(folder / f"{name}.json", {"session_id": name, "model": "claude-sonnet-4-6"})
+    metrics = {"inputTokens": 100, "outputTokens": 10, "cacheReadTokens": 80}
+    answer = {"id": "m1", "role": "assistant", "ts": BEGIN + 5000, "metrics": metrics}
+    info = {"id": "claude-opus-4-6", "provider": "anthropic"}
+    later = answer | ({"modelInfo": info} if is_named_later else {})
+    prompt = {"id": "m2", "role": "user", "ts": BEGIN + 9000, "content": "Go on"}
+    for messages in ([answer], [later], [later, prompt]):
+        document = {"sessionId": name, "messages": messages}
+        write_document(folder / f"{name}.messages.json", document)
+        refresh(ledger, tmp_path, [AGENT])
+    expected = "claude-opus-4-6" if is_named_later else "claude-sonnet-4-6"
+    (session,) = ledger.sessions.values()
+    assert tokens_of(session) == {expected: TokenCounts(input=20, cache_read=80, output=10)}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from driving import read_on
+from driving import batches, read_on
 from transcripts import Codex, Told, usage
 
 from agtop_exporter.agents import codex
@@ -103,6 +103,18 @@ def test_a_replay_with_new_times_over_many_seconds(tmp_path, gap, backwards):
     assert_own(known)
     assert known.session(ORIGIN).usage.requests == 2
     assert known.total("turns") == 2
+
+
+def test_a_replay_does_not_change_the_provider(tmp_path):
+    source = origin(tmp_path)
+    source.records[0]["payload"]["model_provider"] = "ollama"
+    settings = {"model": "gpt-5-codex", "model_provider_id": "lmstudio"}
+    source.event("thread_settings_applied", thread_settings=settings)
+    source.records[-1]["timestamp"] = source.records[-2]["timestamp"]
+    meta = {"forked_from_id": ORIGIN, "model_provider": "azure"}
+    path = work(fork(tmp_path, source.records, gap=0.4, meta=meta), 60).write()
+    events = [event for each in batches(codex.AGENT, str(path)) for event in each.events]
+    assert [event.provider for event in events if event.requests and not event.copied] == ["azure"]
 
 
 def test_a_replay_whose_origin_is_gone(tmp_path):

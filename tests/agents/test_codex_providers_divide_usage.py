@@ -1,10 +1,9 @@
 """Codex: tokens that a provider counts in another way than OpenAI are not lost."""
 
 import pytest
-from transcripts import THREAD, Codex, usage
+from transcripts import THREAD, Codex
 
-from agtop_exporter.agents import codex
-from agtop_exporter.model import Cursor, TokenCounts
+from agtop_exporter.model import TokenCounts
 
 KEYS = ("input_tokens", "cached_input_tokens", "cache_write_input_tokens")
 KEYS += ("output_tokens", "reasoning_output_tokens", "total_tokens")
@@ -37,13 +36,3 @@ def test_the_sum_shows_what_is_separate(tmp_path, figures, expected, recorded):
     told = chat.told()
     assert told.session(THREAD).usage.requests == 1
     assert told.tokens(THREAD) == expected
-
-
-def test_the_provider_of_the_model_is_recorded(tmp_path):
-    """A local model has no list price, and the price of another provider can differ."""
-    chat = Codex(tmp_path, model_provider="lmstudio").turn("openai/gpt-oss-20b").count(usage(10))
-    for provider in ("openai", None, "azure"):
-        settings = {"model": "gpt-5.5", "model_provider_id": provider}
-        chat.event("thread_settings_applied", thread_settings=settings).count(usage(10))
-    batch = codex.AGENT.read(str(chat.write()), Cursor())
-    assert [event.provider for event in batch.events] == ["lmstudio", "", "", "azure"]

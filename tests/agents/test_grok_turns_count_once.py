@@ -45,12 +45,38 @@ def test_the_log_of_a_subagent_adds_nothing(tmp_path, kind):
     assert child.facts.parent_session_id == MAIN
 
 
+@pytest.mark.parametrize(("second", "counted_output"), [(8, 0), (12, 5)])
+def test_a_subagent_that_ends_after_its_turn_counts(tmp_path, second, counted_output):
+    """The usage of a turn includes only the subagents that ended before the end of the turn."""
+    spawned = update(2, "subagent_spawned", child_session_id=OTHER, parent_prompt_id=TURN)
+    finished = update(15, "subagent_finished", child_session_id=OTHER)
+    session(tmp_path, MAIN, spawned, completed(9, TURN), finished, completed(20, "p"))
+    copy, own = completed(-5, "earlier"), completed(second, "s", outputTokens=5)
+    facts = {"session_kind": "subagent_resume", "parent_session_id": MAIN}
+    session(tmp_path, OTHER, copy, own, created_at="2026-09-01T10:00:02Z", **facts)
+    used = {MAIN: 20, OTHER: counted_output}
+    assert {end: output for end, (_, output) in usage_of(tmp_path).items()} == {
+        session_id[-1]: output for session_id, output in used.items()
+    }
+
+
 def test_a_fork_counts_its_own_turns(tmp_path):
     session(tmp_path, MAIN, completed(9, TURN))
     own = completed(99, "p", outputTokens=7)
     facts = {"session_kind": "fork", "parent_session_id": MAIN}
     session(tmp_path, OTHER, completed(9, TURN), own, created_at="2026-09-01T10:01:00Z", **facts)
     assert usage_of(tmp_path) == {"a": (2, 10), "b": (2, 7)}
+
+
+def test_a_fork_has_new_times_of_writing(tmp_path):
+    """A copied line has the time of the copy, and the time of the turn in `_meta`."""
+    copy = completed(99, TURN)
+    copy["params"]["_meta"] = {"agentTimestampMs": (BEGIN + 9) * 1000}
+    facts = {"session_kind": "fork", "parent_session_id": MAIN}
+    session(tmp_path, OTHER, copy, created_at="2026-09-01T10:01:00Z", **facts)
+    assert counted(tmp_path, grok.AGENT)[OTHER].facts.last_active == BEGIN + 60
+    session(tmp_path, MAIN, completed(9, TURN))
+    assert usage_of(tmp_path) == {"a": (2, 10), "b": (0, 0)}
 
 
 def test_a_turn_that_is_written_twice_has_its_larger_figures(tmp_path):

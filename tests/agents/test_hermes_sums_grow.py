@@ -161,3 +161,37 @@ def test_the_state_stays_small(path, monkeypatch):
         use(path, 1, model=f"m{number}")
     state = msgspec.msgpack.decode(hermes.AGENT.read(str(path), Cursor()).cursor.state)
     assert len(state["sums"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("", {"m": 1, "other": 2}),
+        # The sums were copied before the update failed.
+        (
+            "INSERT INTO session_model_usage SELECT * FROM session_model_usage_v21;",
+            {"m": 1, "other": 2},
+        ),
+        # The session goes on, and its sums in the new table begin at 0.
+        (
+            (
+                "UPDATE sessions SET api_call_count = 4, input_tokens = 400, output_tokens = 40;"
+                "INSERT INTO session_model_usage VALUES"
+                " ('20261101_100000_aaaaaa', 'm', 'p', '', 1, 100, 10, 0, 1793527290.0);"
+            ),
+            {"m": 2, "other": 2},
+        ),
+        ("DELETE FROM sessions;", {"m": 1, "other": 2}),  # by `hermes sessions prune`
+    ],
+)
+def test_sums_that_a_failed_update_left_behind_are_read(ledger, tmp_path, path, change, expected):
+    """cclank/tokei 36: the update to schema 22 can leave `session_model_usage_v21`."""
+    use(path, 1)
+    use(path, 2, model="other")
+    rename = """
+        ALTER TABLE session_model_usage RENAME TO session_model_usage_v21;
+        UPDATE session_model_usage_v21 SET task = NULL;
+    """
+    execute(path, THREE_IN_ALL + rename + SUMS + change)
+    assert requests(ledger, tmp_path) == expected
+    assert requests(ledger, tmp_path) == expected

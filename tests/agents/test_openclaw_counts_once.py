@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from agent_files import write_lines
 from driving import refresh
+from transcripts import THREAD, Codex, usage
 
-from agtop_exporter.agents import openclaw
+from agtop_exporter.agents import codex, gemini, openclaw
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import Cursor
 from agtop_exporter.reading import compressed
@@ -64,9 +65,9 @@ def ledger():
     return Ledger()
 
 
-def requests(ledger, home):
+def requests(ledger, home, *other_agents):
     """Refresh, and return the number of requests by session."""
-    refresh(ledger, home, [openclaw.AGENT])
+    refresh(ledger, home, [openclaw.AGENT, *other_agents])
     return {key[1]: record.usage.requests for key, record in ledger.sessions.items()}
 
 
@@ -76,6 +77,29 @@ def test_a_transcript_that_is_imported_into_the_database(ledger, tmp_path):
     assert requests(ledger, tmp_path) == {ID: 2}
     store(tmp_path, ID, *events, answer(3))
     assert requests(ledger, tmp_path) == {ID: 3}
+
+
+@pytest.mark.parametrize("name", ["agent_main_main", "agent_main_a.b", "archive-tier"])
+def test_a_transcript_that_the_update_to_a_database_moved(ledger, tmp_path, name):
+    """Transcripts of sessions that no list has are moved without an import (`archive-tier`)."""
+    events = [header(ID), answer(1), answer(2)]
+    write_lines(tmp_path / FOLDER / f"sessions/{ID}.jsonl", *events)
+    assert requests(ledger, tmp_path) == {ID: 2}
+    archives = tmp_path / FOLDER / "session-sqlite-import-archive"
+    archives.mkdir()
+    (tmp_path / FOLDER / f"sessions/{ID}.jsonl").rename(
+        archives / f"{name}.{ID}.jsonl.imported-1788725777055"
+    )
+    trajectory = f"{name}.{ID}.trajectory.jsonl.imported-1788725777055.1"
+    write_lines(archives / trajectory, {"type": "x"})
+    assert requests(ledger, tmp_path) == {ID: 2}
+    assert requests(Ledger(), tmp_path) == {ID: 2}
+
+
+def test_an_imported_transcript_without_its_first_line_is_that_of_its_name(ledger, tmp_path):
+    name = f"session-sqlite-import-archive/agent_main_main.{ID}.jsonl.imported-1788725777055.2"
+    write_lines(tmp_path / FOLDER / name, answer(1))
+    assert requests(ledger, tmp_path) == {ID: 1}
 
 
 def test_a_session_that_is_archived(ledger, tmp_path):
@@ -119,6 +143,7 @@ def test_a_damaged_or_enormous_compressed_event_is_counted_as_an_error(tmp_path,
     [
         {"api": "cli", "provider": "claude-cli"},
         {"idempotencyKey": "codex-app-server:thread:turn:assistant"},
+        {"provider": "openclaw", "model": "acp-runtime"},
         {"api": "openclaw-transcript"},
         {"provider": "openclaw", "model": "delivery-mirror"},
         {"provider": "openclaw", "model": "gateway-injected"},
@@ -127,6 +152,57 @@ def test_a_damaged_or_enormous_compressed_event_is_counted_as_an_error(tmp_path,
 def test_requests_in_other_files_and_copies_of_messages_count_nothing(ledger, tmp_path, message):
     store(tmp_path, ID, header(ID), answer(1), answer(2, **message))
     assert requests(ledger, tmp_path) == {ID: 1}
+
+
+def test_an_imported_session_of_another_agent_counts_nothing(ledger, tmp_path):
+    """`importClaudeHistory` and `importSessionCatalogHistory` of 2026.9.6."""
+    prompt = {"role": "user", "content": "Go on", "idempotencyKey": "claude-catalog:t:u1"}
+    event = {"type": "message", "id": "e1", "timestamp": stamp(1), "message": prompt}
+    copy = {"idempotencyKey": "claude-catalog:t:u2", "model": "native-history"}
+    store(tmp_path, ID, header(ID), event, answer(2, **copy))
+    refresh(ledger, tmp_path, [openclaw.AGENT])
+    (session,) = ledger.sessions.values()
+    assert (session.turns, session.usage.requests, session.facts.model) == (0, 0, "")
+
+
+@pytest.mark.parametrize("name", ["acp-runtime", "default"])
+def test_names_that_mean_no_model_do_not_name_a_response(ledger, tmp_path, name):
+    """`persistAcpTurnTranscript` and `persistCliTurnTranscript` of 2026.5.28."""
+    other = {"api": "cli", "provider": "openclaw", "model": name}
+    store(tmp_path, ID, header(ID), answer(1, model=None), answer(2, **other), answer(3))
+    refresh(ledger, tmp_path, [openclaw.AGENT])
+    (session,) = ledger.sessions.values()
+    assert {model: usage.requests for model, usage in session.models.items()} == {"m": 2}
+
+
+@pytest.mark.parametrize("folder", ["codex-home", "cli-auth/codex/0f9e8d7c"])
+def test_requests_that_codex_makes_for_it_count_as_those_of_codex(ledger, tmp_path, folder):
+    """junhoyeo/tokscale 1278 and 1298: rollouts in home directories that OpenClaw makes."""
+    key = f"codex-app-server:{THREAD}:turn:"
+    call = {"type": "toolCall", "id": "c1", "name": "exec"}
+    prompt = {"role": "user", "content": "Go on", "idempotencyKey": f"{key}prompt"}
+    copy = {"idempotencyKey": f"{key}assistant", "content": [call]}
+    event = {"type": "message", "id": "e1", "timestamp": stamp(1), "message": prompt}
+    store(tmp_path, ID, header(ID), event, answer(2, **copy))
+    home = tmp_path / FOLDER / "agent" / folder
+    rollout = Codex(home / "sessions/2026/03/02").turn().count(usage(10), usage(10))
+    rollout.count(usage(10), usage(20)).write()
+    assert requests(ledger, tmp_path, codex.AGENT) == {ID: 0, THREAD: 2}
+    session = next(each for key, each in ledger.sessions.items() if key[1] == ID)
+    assert session.turns == 0
+    assert not [key for key in ledger.totals if key[:2] == ("tool_calls", "openclaw")]
+    assert codex.AGENT.account(home) == f"openclaw-{'0f9e8d7c' if 'cli' in folder else 'main'}"
+
+
+def test_requests_that_gemini_cli_makes_for_it_count_as_those_of_gemini_cli(ledger, tmp_path):
+    home = tmp_path / FOLDER / "agent/google-gemini-cli-home/profiles/0f9e8d7c"
+    tokens = {"input": 100, "output": 10, "cached": 0, "thoughts": 0, "tool": 0}
+    reply = {"id": "m1", "type": "gemini", "model": "gemini-2.5-pro", "tokens": tokens}
+    head = {"sessionId": FORK, "startTime": stamp(0), "kind": "main"}
+    chat = home / ".gemini/tmp/main/chats/session-1.jsonl"
+    write_lines(chat, head, reply | {"timestamp": stamp(2)})
+    store(tmp_path, ID, header(ID), answer(2, api="cli"))
+    assert requests(ledger, tmp_path, gemini.AGENT) == {ID: 0, FORK: 1}
 
 
 @pytest.mark.parametrize(

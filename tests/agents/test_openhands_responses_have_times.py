@@ -1,6 +1,7 @@
 """Each response of OpenHands has a time; only responses with a known price have a recorded one."""
 
 import os
+from pathlib import Path
 
 from agent_files import write_document
 from driving import refresh
@@ -44,3 +45,26 @@ def test_a_later_change_adds_only_new_responses(tmp_path):
     (session,) = ledger.sessions.values()
     assert session.usage.requests == 2
     assert session.usage.tokens.input == 200
+
+
+def test_a_task_that_is_continued_counts_each_response_once(tmp_path):
+    """`ConversationStats.get_combined_metrics` puts the lists of several models together anew."""
+    ledger = Ledger()
+    own = [{"prompt_tokens": 100, "response_id": f"own{number}"} for number in range(3)]
+    condenser = {"prompt_tokens": 40, "response_id": "condenser"}
+    for usages in ([*own[:2], condenser], [*own, condenser]):
+        stats = {"usage_to_metrics": {"task:1": {"model_name": "m", "token_usages": usages}}}
+        path = tmp_path / ".openhands/conversations/a/base_state.json"
+        write_document(path, {"id": "a", "stats": stats})
+        refresh(ledger, tmp_path, [openhands.AGENT])
+    (session,) = ledger.sessions.values()
+    assert (session.usage.requests, session.usage.tokens.input) == (4, 340)
+
+
+def test_variables_name_the_directory(tmp_path):
+    roots, default = openhands.AGENT.roots, tmp_path / ".openhands/conversations"
+    assert roots(tmp_path, {}) == (default,)
+    settings = {"OPENHANDS_PERSISTENCE_DIR": "/srv/a"}
+    assert roots(tmp_path, settings) == (Path("/srv/a/conversations"),)
+    both = settings | {"OPENHANDS_CONVERSATIONS_DIR": "/srv/b"}
+    assert roots(tmp_path, both) == (Path("/srv/b"),)

@@ -1,7 +1,8 @@
 """What a price depends on beside the tokens: service tier, speed, region and web searches.
 
 Claude Code: `usage` of the API (https://platform.claude.com/docs/en/api/messages). Its fees:
-langfuse/langfuse 15856. Codex: the items `web_search_call` of the Responses API.
+langfuse/langfuse 15856. Codex: the items `web_search_call` of the Responses API, and the provider
+of the thread (pacphi/agentic-kit pull request 103).
 """
 
 import pytest
@@ -105,3 +106,18 @@ def test_fees_of_codex_are_a_cost_of_their_own(tmp_path):
     assert record.usage.requests == 1
     assert record.usage.cost.web_search == 10_000_000_000
     assert record.usage.cost.input == 100 * 5_000_000
+
+
+def test_provider_of_codex(tmp_path):
+    chat = Codex(tmp_path, model_provider="lmstudio").turn("openai/gpt-oss-20b")
+    chat.count(usage(100, output=5), usage(100, output=5))
+    settings = {"model": "gpt-5.5", "model_provider_id": "openai"}
+    chat.event("thread_settings_applied", thread_settings=settings)
+    chat.item("web_search_call", id="ws_1", action={"type": "search", "query": "q"})
+    chat.count(usage(200, output=5), usage(300, output=10))
+    found = events(codex.AGENT, chat.write())
+    priced = [event for event in found if event.tokens.total or event.web_searches]
+    assert [event.provider for event in priced] == ["lmstudio", "openai", "openai"]
+    costs = [PriceBook().cost(event) for event in priced]
+    assert costs[0] is None  # a local model
+    assert None not in costs[1:]

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.integration
         (("--listen-address", "127.0.0.1:99999"), 2, "--listen-address: expected HOST:PORT"),
         pytest.param(("--agent", "clod"), 2, "no such agent: clod", id="R-01"),
         (("--home", ""), 2, "--home: expected a directory"),
+        (("--home", "~nobody-here"), 2, "--home: the home directory in ~nobody-here is unknown"),
+        (("--state-dir", "~nobody-here/x"), 2, "--state-dir: the home directory in"),
         (("--config", "/nowhere.toml"), 2, "/nowhere.toml: No such file or directory"),
         (("--json",), 2, "--json needs --once: type `agtop-exporter --once --json`"),
         (("--refresh-pricing", "--no-pricing-refresh", "--once"), 2, "exclude each other"),
@@ -36,6 +38,33 @@ def test_a_mistake_in_the_arguments(arguments, code, words, tmp_path):
     assert done.returncode == code
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("home", ["", "relative"])
+def test_a_home_that_is_unknown(home):
+    done = run("agtop-exporter", "--once", home=home, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "agtop-exporter: the home directory is unknown: set HOME to an absolute path\n"
+    )
+
+
+@pytest.mark.slow
+def test_a_home_that_does_not_exist_is_not_created(tmp_path):
+    """Otherwise a home that is not mounted yet would hide what is mounted later."""
+    home = tmp_path / "missing"
+    done = run("agtop-exporter", "--once", "--no-pricing-refresh", home=home)
+    assert "agtop_build_info" in done.stdout
+    done = run("agtop-exporter", "install-service", home=home, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"agtop-exporter: {home}: the home directory does not exist\n",
+    )
+    assert not home.exists()
+    home.mkdir()
+    run("agtop-exporter", "--once", "--no-pricing-refresh", home=home)
+    assert (home / ".local" / "state" / "agtop-exporter" / "ledger.db").exists()
 
 
 @pytest.mark.slow

@@ -56,9 +56,14 @@ def test_containers_are_started_with_valid_settings():
 def test_containers_do_not_mount_what_holds_credentials():
     compose = yaml.safe_load((DEPLOY / "docker" / "compose.yml").read_text())
     mounts = compose["services"]["agtop-exporter"]["volumes"]
-    homes = [mount for mount in mounts if mount.startswith("${HOME}")]
+    homes = [mount for mount in mounts if mount["source"].startswith("${HOME}")]
     assert homes
-    assert all(re.fullmatch(r"\$\{HOME\}/\.\w+/\w+:/agents/\.\w+/\w+:ro", m) for m in homes)
+    for mount in homes:
+        (place,) = re.fullmatch(r"\$\{HOME\}/(\.\w+/\w+)", mount["source"]).groups()
+        assert mount["target"] == f"/agents/{place}"
+        assert mount["read_only"] is True
+    # Docker would create a missing directory as root, and the agent could not write to it.
+    assert [mount["bind"] for mount in mounts] == [{"create_host_path": False}] * len(mounts)
 
 
 def test_a_pod_is_one_user_and_one_process_namespace():

@@ -1,6 +1,7 @@
 """install-service passes settings and variables on, and keeps a copy of a replaced unit."""
 
 import re
+from pathlib import Path
 
 import pytest
 from invented.dreamer import AGENT
@@ -9,7 +10,7 @@ from running import run
 
 from agtop_exporter.agents import load_agents
 from agtop_exporter.service.installation import install, uninstall
-from agtop_exporter.service.unit import UNIT_NAME
+from agtop_exporter.service.unit import UNIT_NAME, is_temporary
 from agtop_exporter.service.variables import variables_of_agents
 
 pytestmark = pytest.mark.integration
@@ -41,6 +42,19 @@ def test_flags_and_variables_become_options(tmp_path):
     options = "--interval 30.0 --sessions-max 9 --home '/a b' --agent pi --no-state"
     assert exec_start(unit) == options.replace("'", '"')
     assert f"options of the service: {options}\n" in printed
+
+
+@pytest.mark.parametrize(
+    ("python", "expected"),
+    [
+        (".cache/uv/archive-v0/9fJ2/bin/python", True),  # uvx
+        (".local/share/pipx/.cache/4f9a/bin/python", True),  # pipx run
+        (".local/share/pipx/venvs/agtop-exporter/bin/python", False),
+        (".local/share/uv/tools/agtop-exporter/bin/python", False),
+    ],
+)
+def test_a_temporary_installation_is_recognized(python, expected):
+    assert is_temporary(Path("/home/ada") / python) is expected
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ def test_without_agents_there_are_no_problems(tmp_path):
     done = doctor(tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith(
-        "not found    antigravity, claude, cline, codex, copilot, cursor, droid,"
+        "not found    antigravity, auggie, claude, cline, codex, copilot, cursor, droid,"
     )
     assert "no agent was found" in done.stdout
     assert done.stdout.endswith("No problems found.\n")
@@ -238,6 +238,16 @@ def test_unknown_transcripts_are_reported(tmp_path):
     done = doctor(tmp_path, "--agent", "gemini")
     line = f"  - not read: {chats}/log0.jsonl and 2 more (not a transcript that the reader knows)\n"
     assert line in done.stdout
+
+
+@pytest.mark.slow
+def test_files_that_another_agent_reads_are_not_reported(tmp_path):
+    """OpenClaw runs Codex with a home directory below its own directory."""
+    folder = tmp_path / ".openclaw/agents/main/agent/codex-home/sessions/2026/03/02"
+    Codex(folder).turn().write()
+    done = doctor(tmp_path)
+    assert "codex        1 file" in done.stdout
+    assert "not read" not in done.stdout
 
 
 @pytest.mark.slow

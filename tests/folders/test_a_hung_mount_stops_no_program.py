@@ -101,7 +101,7 @@ def test_the_daemon_serves_the_others_and_stops(hung, home, flags):
     for number in range(2, 6):
         assert total(samples, "agtop_project_tokens_total", project=f"project{number}") == 400
     assert total(samples, "agtop_agent_up") == 2
-    assert total(samples, "agtop_scan_errors_total", agent="claude") == 4
+    assert total(samples, "agtop_scan_errors_total", agent="claude") == 1
     assert code == 0
     assert seconds < STOP_SECONDS
     line = the_warning(running.log)

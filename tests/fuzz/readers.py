@@ -127,7 +127,7 @@ def fuzz(name, work, arguments):
 
         agent = {agent.name: agent for agent in load_agents()}[name]
     memory = Path("/dev/shm")
-    folder = tempfile.mkdtemp(prefix="agtop-fuzz-", dir=memory if memory.is_dir() else None)
+    folder = tempfile.mkdtemp(prefix=prefix_of(work), dir=memory if memory.is_dir() else None)
     target, findings = fuzzing.Target(agent, folder), Findings(work / "findings")
     (work / "words").write_text(dictionary(target))
     for seed in target.seeds():
@@ -158,6 +158,11 @@ def fuzz(name, work, arguments):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def prefix_of(work):
+    """Return how the names of temporary folders begin. Another fuzzer has another prefix."""
+    return f"agtop-fuzz-{sha256(bytes(work)).hexdigest()[:8]}-"
+
+
 def again(name, work):
     """Return a program that fuzzes the same agent. libFuzzer starts it to merge inputs."""
     words = [sys.executable, __file__, "--in-child", name, "--work", str(work.parent), "--"]
@@ -179,7 +184,7 @@ def run(name, work, arguments):
     after = os.times()
     spent = after.children_user + after.children_system
     spent -= before.children_user + before.children_system
-    for stale in Path("/dev/shm").glob("agtop-fuzz-*"):
+    for stale in Path("/dev/shm").glob(f"{prefix_of(folder)}*"):
         shutil.rmtree(stale, ignore_errors=True)
     return spent
 

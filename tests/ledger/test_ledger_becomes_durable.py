@@ -4,6 +4,8 @@ import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 from driving import price, project
@@ -189,6 +191,53 @@ def test_it_is_removed_while_it_runs(tmp_path, removed):
     assert requests(state) == 31
     if removed == "replaced":
         assert (state / "ledger.db.replaced-1").read_bytes() == b"something else"
+
+
+@pytest.fixture
+def open_folder():
+    """Yield a directory in which a user whom modes restrict, which the test becomes, may write."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        if os.geteuid() == 0:
+            os.seteuid(65534)
+        yield folder
+        os.seteuid(os.getuid())
+
+
+@pytest.mark.slow
+def test_a_directory_that_is_closed_for_a_while(open_folder):
+    state = open_folder / "state"
+    ledger = Ledger(state)
+    record(ledger, response("before"))
+    assert ledger.size_bytes() > 0
+    state.chmod(0)
+    record(ledger, response("meanwhile"))
+    assert "Permission denied" in ledger.warning
+    assert (ledger.totals[REQUESTS], ledger.durable, ledger.size_bytes()) == (2, False, 0)
+    state.chmod(0o700)
+    record(ledger, response("after"))
+    assert (ledger.warning, ledger.durable) == ("", True)
+    ledger.close()
+    assert requests(state) == 3
+
+
+@pytest.mark.slow
+def test_another_ledger_that_appears_at_the_path_is_kept(tmp_path):
+    """The home is mounted after the start of the daemon, or a backup is restored."""
+    state, away = tmp_path / "state", tmp_path / "away"
+    history(away, 20)
+    ledger = Ledger(state)
+    record(ledger, response("early"))
+    state.rename(tmp_path / "hidden")
+    away.rename(state)
+    record(ledger, response("late"))
+    assert "restart" in ledger.warning
+    assert ledger.durable is False
+    assert ledger.totals[REQUESTS] == 2
+    ledger.close()
+    assert requests(state) == 20
+    assert not list(state.glob("*.replaced-*"))
 
 
 @pytest.mark.slow

@@ -1,9 +1,10 @@
 """Tokens without a price are charged once, when their price becomes known."""
 
+import pytest
 from events import NOON, record, response
 
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import Cost, UsageEvent
+from agtop_exporter.model import UNKNOWN_TOTAL, Cost, UsageEvent
 
 UNPRICED = ("unpriced_tokens", "claude", "model-1")
 COST = ("cost", "claude", "model-1", "output", "estimated")
@@ -30,6 +31,17 @@ def test_waiting_and_then_priced():
     assert ledger.totals[UNPRICED] == 15
     assert ledger.sessions["claude", "s1"].usage.cost == Cost(output=10)
     assert [session for _, session in ledger.commit()] == ["s1"]
+
+
+@pytest.mark.parametrize("total", [None, UNKNOWN_TOTAL], ids=["event", "growth of a sum"])
+def test_priced_later_without_a_number_of_requests(total):
+    """An event whose number of requests is unknown is priced as other events."""
+    ledger = Ledger()
+    record(ledger, response("k", requests=0, running_total=total, output=5), price=unknown)
+    record(ledger, response("l", requests=0, running_total=total, output=7), price=known)
+    assert ledger.totals[COST] == 14
+    assert ledger.reprice(known) == 1
+    assert ledger.totals[COST] == 24
 
 
 def test_priced_after_a_restart(tmp_path):

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.pipeline.retention import roll_up_when_due
 
 DAY = 86_400.0
 NOW = datetime(2026, 6, 20, 15, 30, tzinfo=UTC).timestamp()
@@ -123,6 +124,21 @@ def test_a_second_time_changes_nothing(filled):
     rows = query(directory, "SELECT * FROM hourly ORDER BY 1, 2, 3")
     roll_up(ledger, NOW - RETENTION)
     assert query(directory, "SELECT * FROM hourly ORDER BY 1, 2, 3") == rows
+
+
+def test_a_clock_that_is_wrong_for_an_hour_removes_no_detail(tmp_path):
+    ledger = Ledger(tmp_path)
+    record(ledger, response("k", time=NOW - 50 * DAY))
+
+    def events_at(now):
+        roll_up_when_due(ledger, now, retention_days=90)
+        ledger.commit()
+        return query(tmp_path, "SELECT COUNT(*) FROM events")[0][0]
+
+    wrong = NOW + 3 * 365 * DAY
+    assert [events_at(now) for now in (NOW, wrong, wrong + 3600, NOW + DAY)] == [1, 1, 1, 1]
+    assert [events_at(now) for now in (wrong, wrong + DAY)] == [1, 0]  # it is right after all
+    ledger.close()
 
 
 def test_an_event_without_a_price_waits_for_one(tmp_path):

@@ -6,11 +6,10 @@ from structlog.testing import capture_logs
 
 from agtop_exporter.pipeline.findings import Findings
 from agtop_exporter.pipeline.steps import Steps
-from agtop_exporter.telemetry import Telemetry
 
 
 def test_each_change_is_logged_once():
-    findings = Findings(Steps(lambda _stage: None), Telemetry())
+    findings = Findings(Steps(lambda _stage: None))
     with capture_logs() as logs:
         for warning in ("", "disk full", "disk full", "", ""):
             findings.log_ledger(SimpleNamespace(warning=warning, take_repairs=list))

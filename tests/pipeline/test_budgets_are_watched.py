@@ -46,6 +46,14 @@ def test_periods_follow_the_calendar(period, start, end):
     assert period_of(period, at("2026-03-29T15:00", zone), zone) == (at(start, zone), at(end, zone))
 
 
+def test_a_day_that_begins_twice_has_both_hours():
+    """In the Azores, the clock is set back from 1 to 0 o'clock on 25 October 2026."""
+    zone = ZoneInfo("Atlantic/Azores")
+    for hour in range(24):
+        now = at("2026-10-25T00:00", zone) + HOUR * (hour + 0.5)
+        assert period_of("day", now, zone) == (at("2026-10-25", zone), at("2026-10-26", zone))
+
+
 def test_only_the_period_counts():
     assert used(Budget("all", 10, "day")).used_usd == 3
     assert used(Budget("all", 10, "month")).used_usd == 4

@@ -42,6 +42,18 @@ def test_a_result_is_returned(guard):
     assert guard.call("a", lambda _beat: threading.current_thread().daemon)
 
 
+def test_a_slow_call_that_reports_progress_is_shown(guard):
+    """Otherwise systemd ends the daemon while it lists many files on a slow disk."""
+    shown = threading.Event()
+
+    def slow(beat):
+        while not shown.wait(0.01):
+            beat()
+        return 7
+
+    assert guard.call("a", slow, waiting=shown.set) == 7
+
+
 def test_an_exception_is_raised_again(guard):
     def fail(_beat):
         raise PermissionError(13, "Permission denied")

@@ -93,7 +93,7 @@ def test_a_session_that_was_shut_down_is_closed_before_its_process_ends(tmp_path
     [
         ("waiting", ("qwen", "--acp"), ["waiting", "waiting", "closed"]),
         ("idle", ("qwen", "--acp"), ["idle", "idle", "closed"]),
-        ("running", ("qwen", "--acp"), ["running", "closed", "closed"]),
+        ("running", ("qwen", "--acp"), ["running", "running", "closed"]),  # a long response
         ("waiting", ("qwen", "mcp"), ["closed", "closed", "closed"]),  # no host
     ],
 )

@@ -32,7 +32,8 @@ def input_usd(model, at, **given):
 def moments(correction):
     """Return times at which a correction applies, at several hours of the day."""
     start, end = correction.period
-    start, end = max(start, EARLIEST), min(end, LATEST)
+    start = max(start, EARLIEST)
+    end = min(end, max(LATEST, start + 30 * DAY))
     return [start + (end - start) * part / 50 for part in range(50)]
 
 
@@ -57,11 +58,14 @@ def test_each_line_differs_from_the_tables(correction):
         ), model
 
 
-def test_the_corrections_have_a_date_that_no_line_exceeds():
+def test_only_announced_changes_start_after_the_date_of_the_corrections():
+    """A line may start later only where another line of the same models ends."""
     (source,) = [each for each in BOOK.sources() if each.source == "corrections"]
     assert (source.version, source.updated_at) == (__version__, unix(str(DATE)))
-    starts = [line.period[0] for line in CORRECTIONS]
-    assert max(starts) <= source.updated_at
+    announced = [line for line in CORRECTIONS if line.period[0] > source.updated_at]
+    for line in announced:
+        before = [each for each in CORRECTIONS if each.period[1] == line.period[0]]
+        assert [each.models for each in before if each.provider == line.provider] == [line.models]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: f"{s.provider} {s.start}")
@@ -142,6 +146,20 @@ def test_peak_hours_of_a_provider_without_a_schedule_apply_always():
         ("mistral-large-latest", "2025-11-01T12:00:00", 2),
         ("mistral-large-latest", "2026-01-01T12:00:00", 0.5),
         ("mistral-large-2411", "2026-01-01T12:00:00", 2),
+        ("ministral-3b-latest", "2025-11-01T12:00:00", 0.04),
+        ("ministral-3b-latest", "2026-01-01T12:00:00", 0.1),
+        ("gemini-4-carbon", "2026-11-30T23:59:59", 2),
+        ("gemini-4-carbon", "2026-12-01T00:00:00", 4),
+        ("gemini-3-flash", "2026-02-01T12:00:00", 0.5),
+        ("composer-1", "2026-01-10T12:00:00", 1.25),
+        ("composer-2-fast", "2026-04-10T12:00:00", 1.5),
+        ("k3[1m]", "2026-09-10T12:00:00", 3),
+        ("kimi-code/k3-256k", "2026-09-10T12:00:00", 3),
+        ("codex-auto-review", "2026-07-29T12:00:00", 2.5),
+        ("codex-auto-review", "2026-07-30T12:00:00", 0.2),
+        ("gpt-reserve", "2026-09-10T12:00:00", 0.2),
+        ("gpt-6.2-sol", "2026-11-18T12:00:00", 2),
+        ("gpt-6.2-astra", "2026-11-18T12:00:00", 8),
         ("gemini-3.6-flash", "2026-07-25T12:00:00", 1.5),
         ("gemini-3.6-flash", "2026-08-20T12:00:00", 0.75),
         ("gemini-flash-latest", "2025-12-01T12:00:00", 0.3),
@@ -176,7 +194,9 @@ def test_a_model_that_no_table_has_is_unknown_before_its_first_price():
     assert book.card("m-99", at=unix("2026-04-30T23:59:59")) is None
     assert book.card("m-99", at=unix("2026-05-01")).tiers[0][1].input == 1_500_000
     assert book.card("m-99", at=unix("2026-04-30T23:59:59")) is None
-    assert book.card("m-99", at=unix("2026-06-01"), provider="anthropic") is None
+    resold = book.card("m-99", at=unix("2026-06-01"), provider="some-proxy")
+    assert (resold.match, resold.provider, resold.tiers[0][1].input) == ("maker", "zai", 1_500_000)
+    assert book.card("m-99", at=unix("2026-04-30"), provider="some-proxy") is None
 
 
 @pytest.mark.parametrize(
@@ -192,6 +212,27 @@ def test_one_rate_may_be_corrected():
     october = BOOK.card("claude-sonnet-5-5", at=unix("2026-10-07")).tiers[0][1]
     assert (september.cache_read, october.cache_read) == (200_000, 100_000)
     assert (september.input, september.output) == (october.input, october.output)
+
+
+@pytest.mark.parametrize(
+    ("moment", "usd"),
+    [("2026-10-20", 0), ("2026-10-31T15:59:59", 0), ("2026-10-31T16:00:00", 0.00075)],
+)
+@pytest.mark.parametrize("model", ["deepseek-flash", "deepseek-v4-pro", "deepseek-chat"])
+def test_searches_of_deepseek_were_free_at_first(model, moment, usd):
+    cost = BOOK.card(model, at=unix(moment)).cost(TokenCounts(), web_searches=4)
+    assert cost.web_search == 4 * usd * 1e12
+
+
+def test_a_share_of_the_input_rate_is_used_until_a_list_has_the_rate():
+    at = unix("2026-11-01")
+    for above, rates in BOOK.card("qwen3-max", at=at).tiers:
+        assert rates.cache_read == rates.input / 5, above
+    entry = litellm_entry(7e-06, 8e-06, litellm_provider="dashscope")
+    rate = {"cache_read_input_token_cost": 3e-06}
+    for listed, usd in [(entry, 1.4), ({**entry, **rate}, 3)]:
+        book = PriceBook(litellm=litellm_table(**{"dashscope/qwen3-max": listed}))
+        assert book.card("qwen3-max", at=at).tiers[0][1].cache_read == usd * 1e6
 
 
 def test_the_long_context_of_sonnet_4():

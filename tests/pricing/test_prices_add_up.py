@@ -94,6 +94,7 @@ FLAT = {("gpt-5.5", "priority"), ("gpt-5.5", "fast")}  # the same for prompts of
 SPEEDS = ["", "", "", "standard", "fast", "priority", "flex", "batch", "no-such-tier"]
 HALF_PRICE_ENDS = day("2026-02-17T08:00")  # of the fast mode of Opus 4.6
 PEAK_STARTS = day("2026-08-16T16:00")
+SEARCH_FEES_START = day("2026-10-31T16:00")
 HOLIDAYS = {"09-25", "10-01", "10-02", "10-05", "10-06", "10-07"}
 EDGES = [0, 1, 31_999, 32_000, 32_001, 128_000, 128_001, 199_999, 200_000, 200_001]
 EDGES += [256_000, 256_001, 271_999, 272_000, 272_001, 900_000]
@@ -121,6 +122,8 @@ def expected(event):
 
 
 def fees_of(event):
+    if event.model.startswith("deepseek"):
+        return event.web_searches * (75 * 10**7 if event.time >= SEARCH_FEES_START else 0)
     if event.web_searches and not event.model.startswith(("claude", "gpt")):
         return None
     return event.web_searches * 10**10

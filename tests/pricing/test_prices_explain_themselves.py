@@ -101,6 +101,13 @@ def test_an_unknown_tier_is_never_shown_at_the_standard_price():
     assert msgspec.json.decode(price.as_json(question, answer))["tier_price"] is None
 
 
+def test_a_local_model_is_called_so():
+    question = price.Question("openai/gpt-77", "lmstudio", "", NOW)
+    answer = explained(invented_book(), question.model, provider=question.provider)
+    text = "openai/gpt-77 of lmstudio is a local model without a list price."
+    assert price.text(question, answer).startswith(text)
+
+
 @pytest.mark.slow
 def test_the_bundled_table_has_the_date_of_its_release():
     lock = tomllib.loads((ROOT / "uv.lock").read_text())

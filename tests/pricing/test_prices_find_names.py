@@ -34,6 +34,13 @@ REGIONAL = "regional.anthropic.claude-opus-4-6-v1:0"
         ("claude-opus-4-6@default", "google-vertex", "claude-opus-4-6"),
         ("us.anthropic.claude-opus-4-6-v1", "amazon-bedrock", REGIONAL),
         ("azure/gpt-5.5", "", "gpt-5.5"),
+        ("claude-opus-4.6-1m", "", "claude-opus-4-6"),
+        ("claude-opus-4.7-1m-internal", "", "claude-opus-4-7"),
+        ("gpt-5.2-high", "cursor", "gpt-5.2"),
+        ("gpt-5.1-codex-max-xhigh", "", "gpt-5.1"),
+        ("claude-4.5-opus-high", "", "claude-opus-4-5"),
+        ("claude-4.6-sonnet-medium-thinking", "", "claude-sonnet-4-6"),
+        ("claude-opus-4-7-thinking-high", "", "claude-opus-4-7"),
     ],
 )
 def test_a_name_is_found(model, provider, found):
@@ -53,10 +60,32 @@ def test_a_name_is_found(model, provider, found):
         "qwen/no-such-model",
         "anthropic/claude-opus-4.6:free",
         "claude-haiku-4-5-fast",
+        "claude-haiku-4-5-high-fast",
+        "claude-opus-4-1-max",
+        "gpt-5.9-codex-max",
+        "gpt-5.9-high",
+        "devstral-medium",
     ],
 )
 def test_an_unknown_name_has_no_price(model):
     assert BOOK.card(model, at=AT) is None
+
+
+def test_an_effort_changes_no_price():
+    """Cursor's names of models have efforts (getagentseal/codeburn 294)."""
+    for model in ("gpt-5.3-codex", "claude-4.6-opus"):
+        standard = BOOK.card(model, at=AT)
+        for effort in ("-low", "-high", "-xhigh", "-high-thinking", "-max-thinking"):
+            found = BOOK.card(model + effort, at=AT)
+            assert (found.tiers, found.speeds) == (standard.tiers, standard.speeds)
+            found = BOOK.card(f"{model}{effort}-fast", at=AT)
+            assert (found.tiers, found.speeds) == (standard.tiers_of("fast"), {})
+
+
+def test_a_price_of_the_user_applies_to_every_effort():
+    book = PriceBook(overrides={"gpt-5.2": {"input": 7}})
+    assert book.card("gpt-5.2-high", at=AT).tiers[0][1].input == 7_000_000
+    assert book.context_window("gpt-5.2-high") == book.context_window("gpt-5.2")
 
 
 def test_the_names_to_try_begin_with_the_name_itself():

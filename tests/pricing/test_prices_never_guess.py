@@ -81,12 +81,35 @@ def test_snapshot_with_a_price_of_its_own_keeps_it():
     assert BOOK.card("gpt-4o", at=AT).tiers[0][1].input == 2_500_000
 
 
-@pytest.mark.parametrize("provider", ["ollama", "lmstudio", "Ollama"])
-def test_local_model_has_no_list_price(provider):
-    assert BOOK.card("gpt-oss-20b", at=AT, provider="") is not None
-    assert BOOK.card("gpt-oss-20b", at=AT, provider=provider) is None
-    assert BOOK.card("openai/gpt-oss-20b", at=AT, provider=provider) is None
-    assert BOOK.card(f"{provider}/gpt-oss-20b", at=AT) is None
+@pytest.mark.parametrize(
+    "provider",
+    [
+        "ollama",
+        "lmstudio",
+        "Ollama",
+        "LM Studio",
+        "lm-studio",
+        "ollama-desktop",
+        "llama.cpp",
+        "llama-cpp",
+        "hosted_vllm",
+        "oss",
+        "local",
+        "my_local-llm",
+    ],
+)
+@pytest.mark.parametrize("model", ["gpt-oss-20b", "openai/gpt-oss-20b", "qwen3.6-plus"])
+def test_local_model_has_no_list_price(model, provider):
+    """LM Studio names models like OpenRouter does: `openai/gpt-oss-20b` (aaif-goose/goose 9222)."""
+    assert BOOK.card(model, at=AT, provider="") is not None
+    assert BOOK.card(model, at=AT, provider=provider) is None
+    assert BOOK.card(f"{provider}/{model}", at=AT) is None
+    assert not BOOK.listings(model, provider=provider, at=AT)
+
+
+@pytest.mark.parametrize("provider", ["ollama-cloud", "llama", "localize", "groq", "ossian"])
+def test_another_seller_is_not_local(provider):
+    assert BOOK.card("gpt-oss-20b", at=AT, provider=provider) is not None
 
 
 def test_sellers_missing_price_is_not_zero_but_the_makers():

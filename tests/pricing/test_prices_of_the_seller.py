@@ -95,7 +95,7 @@ def test_cache_reads_that_the_first_source_lacks_come_from_the_next():
 
 
 def test_a_cache_rate_that_no_source_lists_is_marked():
-    assert card("qwen3-max", "dashscope").derived == (
+    assert card("qwq-plus", "dashscope").derived == (
         "cache_read",
         "cache_write_5m",
         "cache_write_1h",
@@ -134,6 +134,6 @@ def test_a_seller_has_only_service_tiers_that_it_lists():
     assert card("gpt-5.4", "openai").cost(TokenCounts(input=1), speed="priority").input == 5_000_000
 
 
-@pytest.mark.parametrize("model", ["gemini-3.5-flash-8b", "gemini-3.5-flash-1m"])
+@pytest.mark.parametrize("model", ["gemini-3.5-flash-8b", "gemini-3.5-flash-4k"])
 def test_a_pattern_of_a_table_that_matches_the_beginning_is_no_match(model):
     assert card(model) is None

@@ -16,6 +16,7 @@ from agtop_exporter.reading.files import NotAFileError
 from agtop_exporter.reading.framing import Objects
 from agtop_exporter.reading.jsonl import feed_each
 from agtop_exporter.reading.lines import LineReader
+from agtop_exporter.reading.shortening import LONG_LINE_BYTES
 
 
 class Document(msgspec.Struct):
@@ -106,6 +107,16 @@ def test_an_incomplete_document_after_a_byte_order_mark_waits(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('\ufeff{"count": 3', encoding="utf-8")
     assert read(path)[::2] == (None, {})
+
+
+@pytest.mark.long
+def test_a_document_with_many_texts_loses_them_and_no_figures(tmp_path):
+    """A session of Cline or Auggie with thousands of messages has texts of medium length."""
+    path = tmp_path / "a.json"
+    texts = {"text": 'line "quoted"\n' * 150, "more": "x" * 2000}
+    path.write_text(json.dumps({"messages": [texts] * 5000, "count": 3, "text": "short"}))
+    assert path.stat().st_size > 2 * LONG_LINE_BYTES
+    assert read(path)[::2] == (Document(3, "short"), {})
 
 
 @pytest.mark.long

@@ -19,7 +19,7 @@ from agtop_exporter.metrics import CATALOGUE
 from agtop_exporter.model import Cursor
 from agtop_exporter.reading.state import NoState, ReaderState, restore
 
-STATELESS = ("cline", "openhands")  # agents whose files are all documents
+STATELESS = ("auggie", "cline", "openhands")  # agents whose files are all documents
 AGENTS = [agent for agent in load_agents() if agent.name not in STATELESS]
 every_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 IMPORTS = ('INSERT INTO "external_import"', 'INSERT INTO "claude_import"')

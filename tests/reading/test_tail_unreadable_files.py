@@ -49,15 +49,16 @@ def test_no_permission(secret, request):
 
 @pytest.mark.long
 def test_a_folder_without_permission_is_reported_and_hides_no_other(tmp_path, close):
-    for number, project in enumerate(["-tmp-open", "-tmp-closed"], start=1):
+    for number, project in enumerate(["-tmp-open", "-tmp-closed", "-tmp-sealed"], start=1):
         claude_file(tmp_path, number, project).write_text(claude_turns(number, [0]))
     folder = tmp_path / ".claude" / "projects" / "-tmp-closed"
     close(folder)
+    close(folder.with_name("-tmp-sealed"))
     done = run_unprivileged("agtop-exporter", "--once", *FLAGS, home=tmp_path)
     assert done.returncode == 0
     assert "cannot read file: agent=claude file=a folder reason=Permission denied" in done.stderr
     doctor = run_unprivileged("agtop-exporter", "doctor", *FLAGS, home=tmp_path)
     assert str(folder) in doctor.stdout
-    assert 'agtop_scan_errors_total{agent="claude"} 1\n' in done.stdout
+    assert 'agtop_scan_errors_total{agent="claude"} 1\n' in done.stdout  # one scan failed
     assert 'agtop_agent_up{agent="claude"} 0\n' in done.stdout
     assert 'agtop_sessions_started_total{agent="claude"} 1\n' in done.stdout

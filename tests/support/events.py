@@ -16,7 +16,7 @@ def response(key, session="s1", *, input=10, output=5, **given):  # noqa: A002 -
         time=given.pop("time", NOON),
         model=given.pop("model", "model-1"),
         tokens=TokenCounts(input=input, output=output),
-        requests=1,
+        requests=given.pop("requests", 1),
         **given,
     )
 

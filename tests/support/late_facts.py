@@ -251,6 +251,18 @@ def openclaw(home, *, late):
     write_lines(home / f".openclaw/agents/main/sessions/{ID}.jsonl", *records)
 
 
+def auggie(home, *, late):
+    usage = {"input_tokens": 100, "output_tokens": 10}
+    answer = {"request_id": "r1", "response_nodes": [{"type": 10, "token_usage": usage}]}
+    folders = [{"folder_root": DIRECTORY}]
+    if late:
+        nodes = [{"type": 4, "ide_state_node": {"workspace_folders": folders}}]
+        answer |= {"model_id": MODEL, "request_nodes": nodes}
+    exchange = {"exchange": answer, "sequenceId": 1, "finishedAt": stamp(1)}
+    document = {"sessionId": ID, "chatHistory": [exchange]}
+    write_document(home / f".augment/sessions/{ID}.json", document)
+
+
 def openhands(home, *, late):
     usage = {"prompt_tokens": 100, "completion_tokens": 10, "response_id": "r1"}
     cost = {"cost": 0.01, "timestamp": 1_772_445_601.0}
@@ -299,6 +311,25 @@ def vibe(home, *, late):
         known = {"environment": {"working_directory": DIRECTORY}, "config": {"model_name": MODEL}}
         write_document(folder / "meta.json", known)
     write_lines(folder / "journal/0000000000000001.jsonl", *records)
+
+
+def zcode(home, *, late):
+    path = home / ".zcode/cli/db/db.sqlite"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            """CREATE TABLE IF NOT EXISTS session (id TEXT PRIMARY KEY, directory TEXT,
+            time_updated INTEGER);
+            CREATE TABLE IF NOT EXISTS model_usage (id TEXT PRIMARY KEY, session_id TEXT,
+            model_id TEXT, status TEXT, completed_at INTEGER, input_tokens INTEGER,
+            output_tokens INTEGER);"""
+        )
+        row = (ID, MODEL if late else "", 1_772_445_601_000)
+        statement = "REPLACE INTO model_usage VALUES ('r1', ?, ?, 'completed', ?, 100, 10)"
+        database.execute(statement, row)
+        if late:
+            database.execute("REPLACE INTO session VALUES (?, ?, 1)", (ID, DIRECTORY))
+        database.commit()
 
 
 def zed(home, *, late):
@@ -359,7 +390,7 @@ WRITERS = {
     each.__name__: each
     for each in (
         *(antigravity, claude, cline, codex, copilot, cursor, gemini, goose, opencode, pi, qwen),
-        *(droid, grok, hermes, junie, kimi, openclaw, openhands, vibe, zed),
+        *(auggie, droid, grok, hermes, junie, kimi, openclaw, openhands, vibe, zcode, zed),
     )
 } | {  # agents that share a reader
     "kilo": partial(opencode, name="kilo"),

@@ -19,7 +19,7 @@ from agtop_exporter.model import NO_TOKENS, PROMPT_RANK, Batch, Cursor, Signal, 
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.costs import picodollars
 from agtop_exporter.reading.decoding import seconds_of
-from agtop_exporter.reading.documents import read_document
+from agtop_exporter.reading.documents import read_document, usable_document
 from agtop_exporter.reading.parsers import RecordParser, TranscriptParser
 from agtop_exporter.reading.state import NoState
 
@@ -93,7 +93,7 @@ class ConversationParser(TranscriptParser[Conversation, NoState]):
         if tokens and not self.copied:
             session.set_context_used(tokens.prompt + tokens.output)
         if tokens or calls:
-            self.batch.events.append(
+            self.add_response(
                 UsageEvent(
                     key,
                     session.session_id,
@@ -126,6 +126,20 @@ class ConversationParser(TranscriptParser[Conversation, NoState]):
         if not results and not session.subagent:
             session.set_title(message.text, PROMPT_RANK)
             self.add_event(f"prompt:{key}", turns=1)
+            self._name_earlier_responses()
+
+    def _name_earlier_responses(self) -> None:
+        """Give the responses of earlier turns that lack a model the model of the session.
+
+        Cline may record the models of a turn at the end of the turn.
+        """
+        if not self.state.unnamed:
+            return
+        place = Path(self.path)
+        described = usable_document(place.with_name(f"{place.parent.name}.json"), Description)
+        model = self.session.model or (described.model if described else None)
+        if model:
+            self.name_model(self.session.session_id, model)
 
 
 def first_own(messages: list[Message]) -> int:

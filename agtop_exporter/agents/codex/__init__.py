@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from agtop_exporter.agents import Agent, Environment, listed_roots
-from agtop_exporter.agents.codex import orca
+from agtop_exporter.agents.codex import openclaw, orca
 from agtop_exporter.agents.codex.account import account_plan
 from agtop_exporter.agents.codex.family import files, read, rollout_folders
 from agtop_exporter.agents.codex.processes import SIGNATURE
@@ -27,12 +27,13 @@ FOLDER = ".codex"  # name of the default home directory
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folders of active and archived rollouts in all home directories of Codex."""
     further = (*profile_folders(home, FOLDER), *orca.homes(home))
-    return rollout_folders(listed_roots(environment, "CODEX_HOME", home / FOLDER, *further))
+    own = listed_roots(environment, "CODEX_HOME", home / FOLDER, *further)
+    return rollout_folders((*own, *openclaw.homes(home, environment)))
 
 
-def bases(home: Path, _environment: Environment) -> tuple[Path, ...]:
-    """Return the directory that contains the home directories of Codex."""
-    return (home,)
+def bases(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the directories that contain the home directories of Codex."""
+    return (home, *openclaw.bases(home, environment))
 
 
 def plan(home: Path, environment: Environment) -> str:
@@ -44,6 +45,7 @@ def plan(home: Path, environment: Environment) -> str:
 def account(folder: Path) -> str:
     """Return the name of the account of a home directory of Codex; "" for the default one."""
     made = orca.account(folder)
+    made = openclaw.account(folder) if made is None else made
     return account_of(folder, default=FOLDER) if made is None else made
 
 

@@ -92,7 +92,6 @@ class RolloutParser(TurnHandlers):
         state.thread_id = session.session_id = thread_id
         state.parent_id = session.parent_session_id = parent
         continues = bytes(payload.history_base).startswith(b"{")
-        self.use_provider(payload.model_provider)
         state.inherits = continues or bool(payload.forked_from_id)
         state.origin = payload.forked_from_id or parent
         state.own_ordinal = payload.subagent_history_start_ordinal or 0
@@ -100,6 +99,7 @@ class RolloutParser(TurnHandlers):
         session.subagent = bool(parent)
         if not session.work_in(payload.cwd):
             self.batch.error("schema", self.offset)
+        state.provider = payload.model_provider or ""
         session.agent_version = payload.cli_version or ""
         session.git_branch = (payload.git.branch if payload.git else None) or ""
         if payload.timestamp:

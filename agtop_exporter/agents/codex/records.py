@@ -129,7 +129,7 @@ class Failure(msgspec.Struct, gc=False):
 
 
 class ThreadSettings(msgspec.Struct, gc=False):
-    """The model, provider, reasoning effort and service tier of a thread."""
+    """The model, its provider, the reasoning effort and the service tier of a thread."""
 
     model: str | None = None
     model_provider_id: str | None = None
@@ -178,9 +178,9 @@ class Payload(msgspec.Struct, gc=False):
     history_base: msgspec.Raw = NOTHING  # an object if another rollout has the earlier records
     parent_thread_id: str | None = None
     subagent_history_start_ordinal: Count | None = None
-    model_provider: str | None = None
     git: Git | None = None
     model: str | None = None
+    model_provider: str | None = None
     effort: str | None = None
     collaboration_mode: CollaborationMode | None = None
     thread_settings: ThreadSettings | None = None

@@ -79,8 +79,8 @@ class ResponseHandlers(Rollout):
                 token_counts(usage),
                 requests=1,
                 copied=copied,
-                speed=state.speed,
                 provider=state.provider,
+                speed=state.speed,
                 other_keys=other_keys,
             )
         )

@@ -1,5 +1,6 @@
 """Base class of the parser of Codex rollouts (transcripts)."""
 
+import re
 from datetime import datetime
 from typing import Unpack
 from uuid import UUID
@@ -11,8 +12,8 @@ from agtop_exporter.agents.codex.types import KNOWN_TYPES
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import BlockParser
 
-OPENAI = "openai"  # the provider without a name of its own in events
 ID_CHARACTERS = 36  # length of a thread's id
+IN_NAME = re.compile(r"rollout-[0-9T-]{19}-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 class Rollout(BlockParser[Record, RolloutState]):
@@ -64,11 +65,13 @@ class Rollout(BlockParser[Record, RolloutState]):
 
         If no record has shown the id so far, the id is taken from the file name. The file name is
         `rollout-<time>-<thread>.jsonl`, or `rollout-<time>-<thread>_<rollout>.jsonl` for a later
-        part of the thread. If the file name contains no id, the id is taken from `payload`.
+        part of the thread. A program that synchronizes folders adds other text to the name of a
+        copy. If the file name contains no id, the id is taken from `payload`.
         """
         if not self.session.session_id:
             stem = self.path.rpartition("/")[2].partition(".jsonl")[0]
-            name = stem.partition("_")[0][-ID_CHARACTERS:]
+            found = IN_NAME.match(stem)
+            name = found[1] if found else stem.partition("_")[0][-ID_CHARACTERS:]
             named = (payload.thread_id if payload is not None else None) or ""
             self.state.thread_id = named if named and not _is_id(name) else name
             self.session.session_id = self.state.thread_id
@@ -82,11 +85,6 @@ class Rollout(BlockParser[Record, RolloutState]):
         if model and self.state.unnamed:
             self.name_model(self.thread_id(), model)
         self.state.model = model or self.state.model
-
-    def use_provider(self, provider: str | None) -> None:
-        """Set the provider of later responses. Nothing changes if `provider` is None or ""."""
-        if provider:
-            self.state.provider = "" if provider == OPENAI else provider
 
     def add_event(self, key: str, **fields: Unpack[EventFields]) -> None:
         """Add a usage event with the session, the time and `copied` of the current record.

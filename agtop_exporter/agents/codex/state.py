@@ -19,6 +19,7 @@ class RolloutState(ReaderState):
     own_ordinal: int = 0  # records with a smaller ordinal are copies
     turn_id: str = ""
     model: str = ""
+    provider: str = ""  # billing provider, such as "openai", "azure" or "lmstudio"
     total: tuple[int, ...] = ()  # the running total up to which responses have been counted
     has_tasks: bool = False  # the file has records for the start and end of turns
     # the running total began in another rollout; false after the first response
@@ -26,7 +27,6 @@ class RolloutState(ReaderState):
     last_active: float | None = None  # unix seconds
     asked: bool = False  # a call asked for permission, and its result is missing
     calls: OpenCalls = field(default_factory=OpenCalls)
-    provider: str = ""  # of the model, if it is not OpenAI
     speed: str = ""  # service tier, if it is not the standard one
     origin: str = ""  # id of the thread that was forked, or of the parent of this subagent
     has_records: bool = False  # each response has a `token_usage_record`

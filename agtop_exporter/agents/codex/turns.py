@@ -49,9 +49,10 @@ class TurnHandlers(ResponseHandlers):
             if self.repeats(payload.type, settings.model, settings.service_tier):
                 return
             self.use_model(settings.model)
+            if not self.copied:
+                self.state.provider = settings.model_provider_id or self.state.provider
             session.model = settings.model or session.model
             self.state.speed = speed_of(settings.service_tier)
-            self.use_provider(settings.model_provider_id)
             session.model_effort = settings.reasoning_effort or session.model_effort
         elif not self.copied:
             self.state.asked = False
@@ -148,8 +149,8 @@ class TurnHandlers(ResponseHandlers):
                 self.state.model if searches else "",
                 tools=(call,),
                 copied=self.copied,
-                web_searches=searches,
                 provider=self.state.provider if searches else "",
+                web_searches=searches,
             )
         )
         if self.copied:

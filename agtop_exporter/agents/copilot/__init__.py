@@ -27,22 +27,33 @@ from agtop_exporter.editors import user_folders
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import database_group
 
-TRACES = "globalStorage/github.copilot-chat"
+TRACES = "User/globalStorage/github.copilot-chat"
+INCOMPLETE = "traces of a part of the requests, if a setting is on"
+AGAIN = "traces of sessions whose logs are read, if a setting is on"
 UNREAD = (
     (".copilot/history-session-state", "sessions of older versions of the tool"),
-    (".config/github-copilot/*/chat*-sessions", "chats of JetBrains editors"),
+    *(
+        (place, "chats of JetBrains editors, which have no token counts")
+        for place in (
+            ".copilot/jb",
+            ".config/github-copilot/*/*-sessions",
+            "AppData/Local/github-copilot/*/*-sessions",
+        )
+    ),
     (".copilot/data.db", "sums of the desktop app, which name one model only"),
     *(
-        (f"{settings}/*/User/{place}", reason)
+        (f"{settings}/*/{place}", reason)
         for settings in (".config", "Library/Application Support", "AppData/Roaming")
         for place, reason in (
-            ("workspaceStorage/*/chatSessions", "chats of an unknown editor"),
+            ("User/workspaceStorage/*/chatSessions", "chats of an unknown editor"),
             (
-                "workspaceStorage/*/GitHub.copilot-chat/debug-logs",
-                "requests of chats, with cached tokens, if the setting for them is on",
+                "User/workspaceStorage/*/GitHub.copilot-chat/debug-logs",
+                "requests of chats without cache writes, if a setting is on",
             ),
-            (f"{TRACES}/agent-traces.db", "traces whose ids no chat has"),
-            (f"{TRACES}/agent-host-traces.db", "traces whose ids no chat has"),
+            (f"{TRACES}/agent-traces.db", INCOMPLETE),
+            (f"{TRACES}/otel/spans.db", INCOMPLETE),
+            (f"{TRACES}/agent-host-traces.db", AGAIN),
+            ("agent-host/otel/agent-host-traces.db", AGAIN),
         )
     ),
 )

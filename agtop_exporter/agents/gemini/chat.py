@@ -219,12 +219,12 @@ class ChatReader:
 def grown(known: UsageEvent, response: UsageEvent) -> UsageEvent:
     """Merge a response into the earlier version of the response with the same id.
 
-    The result has the larger token counts and the tool calls of both versions.
+    The result has the merged token counts and the tool calls of both versions.
     """
     return msgspec.structs.replace(
         known,
         model=known.model or response.model,
-        tokens=known.tokens.max(response.tokens),
+        tokens=response.tokens.merged(known.tokens),  # the later division of the prompt is right
         requests=max(known.requests, response.requests),
         tools=tuple(dict((*known.tools, *response.tools)).items()),
     )

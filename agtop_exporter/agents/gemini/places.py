@@ -21,10 +21,14 @@ from agtop_exporter.agents import (
     named_path,
     walk,
 )
+from agtop_exporter.agents.openclaw import family as openclaw
 from agtop_exporter.credentials import selected_sign_in
 from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.files import read_head
+from agtop_exporter.reading.profiles import folder_names
 
+FOLDER = ".gemini"
+OPENCLAW_PROFILES = Path("google-gemini-cli-home", "profiles")
 PROJECTS, CHATS = "tmp", "chats"
 IN_CHATS = re.compile(rf"(/{PROJECTS}/[^/]+)/{CHATS}/(?:([^/]+)/)?")
 CHAT_SUFFIXES = (".jsonl", ".json")
@@ -54,7 +58,7 @@ class Settings(msgspec.Struct):
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the data directories, and telemetry files named in settings or the environment."""
-    bases = base_directories(home, environment)
+    bases = (*data_directories(home, environment), *openclaw_directories(home, environment))
     outfiles = [environment.get("GEMINI_TELEMETRY_OUTFILE")]
     for base in bases:
         telemetry = settings(base).telemetry
@@ -65,9 +69,24 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def base_directories(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the data directories; by default one, `~/.gemini`."""
+    """Return the data directories, and the directories that contain further data directories."""
+    return (*data_directories(home, environment), *openclaw.bases(home, environment))
+
+
+def data_directories(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the user's data directories; by default one, `~/.gemini`."""
     user = named_path(environment.get("GEMINI_CLI_HOME") or str(home))
-    return listed_roots(environment, "GEMINI_DATA_DIR", user / ".gemini")
+    return listed_roots(environment, "GEMINI_DATA_DIR", user / FOLDER)
+
+
+def openclaw_directories(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the data directories that OpenClaw may have made, one for each of its profiles.
+
+    OpenClaw runs Gemini CLI with `google-gemini-cli-home/profiles/<profile>` in the directory of
+    an agent as the home directory. The source is in tests/agents/openclaw/README.
+    """
+    places = [folder / OPENCLAW_PROFILES for folder in openclaw.agent_folders(home, environment)]
+    return tuple(place / name / FOLDER for place in places for name in folder_names(place))
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:

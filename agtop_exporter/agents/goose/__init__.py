@@ -57,7 +57,8 @@ AGENT = Agent(
     known_types=KNOWN_TYPES,
     exact="tokens and cost of each request since schema version 15, and sums of earlier sessions",
     not_in_files=(
-        "requests of versions before schema 15 except their sum, the context window, rate limits"
+        "requests of versions before schema 15 except their sum, requests that another agent makes "
+        "for it (Claude Code, Codex), the context window, rate limits"
     ),
     unread=((".local/share/goose/sessions/*.jsonl", "sessions of versions before 1.10"),),
 )

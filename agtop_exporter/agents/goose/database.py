@@ -89,7 +89,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         self.state.updated = max(self.state.updated, row.updated_at)
         self._rows[row.id] = row
         self._describe(row)
-        if not self._has_requests(row.id):
+        if not row.is_elsewhere and not self._has_requests(row.id):
             self._add_sum(row)
 
     def _describe(self, row: SessionRow) -> None:
@@ -123,7 +123,10 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         return any(self.database.find(USAGE, UsageRow, where=where, values=values, limit=1))
 
     def _add_sum(self, row: SessionRow) -> None:
-        """Add the sum of a session's requests, if the session has no row in `usage_ledger`."""
+        """Add the sum of a session's requests, if the session has no row in `usage_ledger`.
+
+        The number of requests is unknown, so the length of their prompts does not select a price.
+        """
         tokens = token_counts(
             row.accumulated_input_tokens,
             row.accumulated_cache_read_tokens,
@@ -133,12 +136,11 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         if tokens.total:
             self.add_response(
                 UsageEvent(
-                    key=f"sum:{row.id}",
+                    key=row.sum_key,
                     session_id=row.id,
                     time=seconds_of_text(row.updated_at),
                     model=self._model(row),
                     tokens=tokens,
-                    requests=1,
                     provider=row.provider_name,
                     reported_cost=picodollars(row.accumulated_cost),
                 )
@@ -158,8 +160,8 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         key = f"request:{request.session_id}:{request.id}:{request.created_timestamp:.0f}"
         is_sum = request.cost_source == CARRIED_FORWARD
         if is_sum and not self._has_requests(request.session_id, before=request.id):
-            key = f"sum:{request.session_id}"
-        if tokens.total:
+            key = row.sum_key
+        if tokens.total and not row.is_elsewhere:
             self.add_response(
                 UsageEvent(
                     key=key,
@@ -167,7 +169,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
                     time=time,
                     model=request.model or self._model(row),
                     tokens=tokens,
-                    requests=1,
+                    requests=0 if is_sum else 1,
                     compactions=int(bool(request.is_compaction)),
                     provider=row.provider_name,
                     reported_cost=picodollars(request.cost),

@@ -8,6 +8,10 @@ from agtop_exporter.reading.rows import TableRow
 
 MILLISECONDS_FROM = 1e11  # a larger time is in milliseconds
 CARRIED_FORWARD = "carried_forward"  # cost source of a row that sums up older requests
+ELSEWHERE = frozenset(
+    {"claude-acp", "claude-code", "codex", "codex-acp", "copilot-acp", "gemini-cli", "pi-acp"}
+)
+"""Providers that run another agent, which records the usage itself. It is counted there."""
 KNOWN_TYPES = frozenset(  # types of the blocks of a message
     {"text", "image", "document", "thinking", "redactedThinking", "reasoning"}
     | {"toolRequest", "toolResponse", "frontendToolRequest", "toolConfirmationRequest"}
@@ -49,6 +53,16 @@ class SessionRow(TableRow):
     accumulated_cache_read_tokens: RunningTotal = 0
     accumulated_cache_write_tokens: RunningTotal = 0
     accumulated_cost: float | None = None
+
+    @property
+    def sum_key(self) -> str:
+        """The event key of the sum. A new session may have the id of a session that was deleted."""
+        return f"sum:{self.id}:{self.created_at}"
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another agent made the requests of the session, and recorded their usage."""
+        return self.provider_name in ELSEWHERE
 
 
 class MessageRow(TableRow):

@@ -45,6 +45,6 @@ AGENT = Agent(
     exact="tokens of each turn by model, and the billed cost if it is complete",
     not_in_files=(
         "turns of versions before July 2026, single requests, compactions and other side requests, "
-        "subagents that run on after the turn, the context window, rate limits"
+        "the context window, rate limits"
     ),
 )

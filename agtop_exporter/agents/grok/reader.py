@@ -2,12 +2,13 @@
 
 At the end of a turn, Grok Build writes the usage of the turn by model. This usage includes the
 requests of the subagents that ended before the end of the turn. The usage in a subagent's own log
-is therefore not counted. A forked session contains copies of the turns of its original.
+is therefore counted only if the subagent ended after the turn that started it. A forked session
+contains copies of the turns of its original.
 """
 
 import re
 from pathlib import Path
-from typing import Unpack
+from typing import TypeVar, Unpack
 
 from msgspec import field
 
@@ -30,8 +31,9 @@ from agtop_exporter.signature import UUID
 NAME = "grok"
 LOG, DESCRIPTION = "updates.jsonl", "summary.json"
 SUMMARY_RANK, TITLE_RANK = 2, 3
-CALLS_MAX = 128  # maximum number of calls in the state
+CALLS_MAX = 128  # maximum number of calls, turns or subagents in the state
 IS_UNIQUE = re.compile(UUID).fullmatch
+Value = TypeVar("Value")
 BUSY = frozenset(
     {"user_message_chunk", "agent_message_chunk", "agent_thought_chunk", "tool_call"}
     | {"tool_call_update"}
@@ -43,6 +45,8 @@ class LogState(ReaderState):
 
     latest: float = 0.0  # in unix seconds
     calls: dict[str, str] = field(default_factory=dict)  # label of the tool by call id
+    ended: dict[str, float] = field(default_factory=dict)  # end of a turn by prompt id
+    subagents: dict[str, str] = field(default_factory=dict)  # prompt id by id of the subagent
 
 
 class LogParser(RecordParser[Line, LogState]):
@@ -51,6 +55,7 @@ class LogParser(RecordParser[Line, LogState]):
     record = Line
     state_type = LogState
     known_types = KNOWN_TYPES
+    counts_subagents = False
 
     def __init__(self, batch: BatchBuilder, state: LogState) -> None:
         super().__init__(batch, state)
@@ -72,21 +77,25 @@ class LogParser(RecordParser[Line, LogState]):
         if update is None:
             return
         self.batch.unknown.observe(update.kind)
-        # A fork has the lines of its original, which are older than the fork. Times are in seconds.
-        self.copied = 0 < record.timestamp < int(self.created)
-        self.time = record.timestamp or self.state.latest
-        if record.timestamp > 0 and not self.copied:
-            self.session.observe_time(record.timestamp)
-            self.state.latest = max(self.state.latest, record.timestamp)
+        # A fork has the lines of its original, which are older than the fork.
+        time = record.time
+        self.copied = 0 < time < int(self.created)
+        self.time = time or self.state.latest
+        if time and not self.copied:
+            self.session.observe_time(time)
+            self.state.latest = max(self.state.latest, time)
         if update.kind in BUSY:
             self.session.signal = Signal("running", "", update.kind)
-        meta = record.params.meta if record.params else None
         if update.kind == "turn_completed":
             self._handle_end(update)
         elif update.kind == "user_message_chunk":
-            self._handle_prompt(update, (meta.prompt_id if meta else None) or "")
+            self._handle_prompt(update, record.meta.prompt_id or "")
         elif update.kind in {"tool_call", "tool_call_update"} and update.call_id:
             self._handle_call(update)
+        elif update.kind == "subagent_spawned":
+            self._add_subagent(update.child_session_id or "", update.parent_prompt_id or "")
+        elif update.kind == "subagent_finished":
+            self._end_subagent(update.child_session_id or "")
 
     def _handle_end(self, update: Update) -> None:
         """Add the usage of a turn.
@@ -96,7 +105,8 @@ class LogParser(RecordParser[Line, LogState]):
         failed = update.stop_reason == "error"
         kind, reason = ("error", "error") if failed else ("idle", "")
         self.session.signal = Signal(kind, reason, update.kind)
-        if update.usage is None or self.is_subagent:
+        self.state.ended = _latest({**self.state.ended, update.prompt_id or "": self.time})
+        if update.usage is None or (self.is_subagent and not self.counts_subagents):
             return
         models = update.usage.model_usage or {"": update.usage}
         for model, usage in models.items():
@@ -136,15 +146,38 @@ class LogParser(RecordParser[Line, LogState]):
         calls = self.state.calls
         if update.kind == "tool_call":
             calls[update.call_id] = tool_label(update.tool or "")
-            self.state.calls = dict(list(calls.items())[-CALLS_MAX:])
+            self.state.calls = _latest(calls)
             self._add(f"call:{update.call_id}", tools=((update.call_id, calls[update.call_id]),))
         elif update.status == "failed" and update.call_id in calls:
             failed = ((update.call_id, calls[update.call_id]),)
             self._add(f"failure:{update.call_id}", tool_errors=failed)
 
+    def _add_subagent(self, session_id: str, prompt_id: str) -> None:
+        if not self.copied and not self.is_subagent and prompt_id and IS_UNIQUE(session_id):
+            self.state.subagents = _latest({**self.state.subagents, session_id: prompt_id})
+
+    def _end_subagent(self, session_id: str) -> None:
+        """Add the usage in the log of a subagent that ended after the turn that started it.
+
+        The log is complete when Grok Build writes that the subagent has ended.
+        """
+        turn_ended = self.state.ended.get(self.state.subagents.pop(session_id, ""))
+        if turn_ended is None:
+            return
+        root = Path(self.path).parents[2]
+        turns = [turn for path in root.glob(f"*/{session_id}/{LOG}") for turn in _turns_in(path)]
+        if max((turn.time for turn in turns), default=0.0) > turn_ended:
+            self.batch.events += turns
+
     def _add(self, key: str, **fields: Unpack[EventFields]) -> None:
         session_id = self.session.session_id
         self.batch.event(key, session_id=session_id, time=self.time, copied=self.copied, **fields)
+
+
+class SubagentParser(LogParser):
+    """The parser of the log of a subagent whose usage is in no turn of another session."""
+
+    counts_subagents = True
 
 
 class DescriptionParser(RecordParser[Description, NoState]):
@@ -167,6 +200,25 @@ class DescriptionParser(RecordParser[Description, NoState]):
         session.model = record.current_model_id or ""
         session.set_title(record.session_summary or "", SUMMARY_RANK)
         session.set_title(record.generated_title or "", TITLE_RANK)
+
+
+def _latest(known: dict[str, Value]) -> dict[str, Value]:
+    """Return the last items of a dictionary, at most CALLS_MAX."""
+    return dict(list(known.items())[-CALLS_MAX:])
+
+
+def _turns_in(log: Path) -> list[UsageEvent]:
+    """Return the usage of the turns in the log of a subagent, without copied turns."""
+    turns: list[UsageEvent] = []
+    cursor, more = Cursor(), True
+    while more:
+        try:
+            batch = read_jsonl(NAME, SubagentParser, str(log), cursor)
+        except OSError:
+            break
+        turns += [event for event in batch.events if event.tokens.total and not event.copied]
+        cursor, more = batch.cursor, batch.more
+    return turns
 
 
 def read(path: str, cursor: Cursor) -> Batch:

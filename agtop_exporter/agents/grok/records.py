@@ -6,7 +6,7 @@ import msgspec
 
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.costs import picodollars
-from agtop_exporter.reading.decoding import Moment, RunningTotal
+from agtop_exporter.reading.decoding import Moment, RunningTotal, seconds_of
 
 KNOWN_TYPES = frozenset(  # values of `sessionUpdate`
     {"agent_message_chunk", "agent_thought_chunk", "auto_compact_cancelled"}
@@ -89,12 +89,15 @@ class Update(msgspec.Struct, gc=False):
     prompt_id: str | None = None
     stop_reason: str | None = None
     usage: TurnUsage | None = None
+    child_session_id: str | None = None
+    parent_prompt_id: str | None = None
 
 
 class Meta(msgspec.Struct, gc=False, rename="camel"):
-    """Additional properties of a change."""
+    """Additional properties of a change. `agent_timestamp_ms` is in unix milliseconds."""
 
     prompt_id: str | None = None
+    agent_timestamp_ms: float | None = None
 
 
 class Params(msgspec.Struct, gc=False):
@@ -105,10 +108,24 @@ class Params(msgspec.Struct, gc=False):
 
 
 class Line(msgspec.Struct, gc=False):
-    """One line of `updates.jsonl`. `timestamp` is in unix seconds."""
+    """One line of `updates.jsonl`.
+
+    `timestamp` is the time in unix seconds at which the line was written. For the copies in a fork,
+    that is the time of the copy, and only `agent_timestamp_ms` is the time of the change.
+    """
 
     timestamp: float = 0.0
     params: Params | None = None
+
+    @property
+    def meta(self) -> Meta:
+        """The additional properties of the change."""
+        return (self.params.meta if self.params else None) or Meta()
+
+    @property
+    def time(self) -> float:
+        """The time of the change in unix seconds; 0 if unknown."""
+        return seconds_of(self.meta.agent_timestamp_ms) or max(0.0, self.timestamp)
 
 
 class Info(msgspec.Struct):

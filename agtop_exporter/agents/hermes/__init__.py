@@ -61,7 +61,8 @@ AGENT = Agent(
     exact="sums of tokens and cost by session, model and task",
     not_in_files=(
         "the times of single requests before the first scan, failed tool calls, the context "
-        "window, rate limits"
+        "window, rate limits, and which requests Codex made for it (runtime `codex_app_server`): "
+        "these count for both agents"
     ),
     versions_seen=("0.19.0",),
 )

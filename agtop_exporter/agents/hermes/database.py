@@ -9,11 +9,13 @@ again adds nothing.
 from collections import defaultdict
 from hashlib import blake2b
 
+import msgspec
 from msgspec import field
 
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.hermes.records import (
     KNOWN_TYPES,
+    OLDER,
     REST,
     Calls,
     Config,
@@ -42,6 +44,7 @@ from agtop_exporter.reading.state import ReaderState
 
 NAME = "hermes"
 SESSIONS, USAGE, MESSAGES = "sessions", "session_model_usage", "messages"
+OLDER_USAGE = "session_model_usage_v21"  # left by an update to schema 22 that failed
 TITLE_RANK = 3
 SUMS_MAX = 256  # maximum number of sums in the state: those that grew last
 
@@ -82,9 +85,9 @@ class SessionsParser(DatabaseParser[DatabaseState]):
             if message.session_id:
                 self._handle_message(message)
                 changed[message.session_id] = None
-        if database.columns(USAGE):
-            where, values = "last_seen >= ? ORDER BY last_seen", (self.state.latest,)
-            for usage in database.find(USAGE, UsageRow, where=where, values=values):
+        where, values = "last_seen >= ? ORDER BY last_seen", (self.state.latest,)
+        for table in filter(database.columns, (USAGE, OLDER_USAGE)):
+            for usage in database.find(table, UsageRow, where=where, values=values):
                 self.state.latest = max(self.state.latest, usage.last_seen)
                 changed[usage.session_id] = None
         for session_id in filter(None, changed):
@@ -196,10 +199,32 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         answers = [usage for usage in found if not usage.task]
         known = sum(map(token_counts, answers), NO_TOKENS)
         rest = (token_counts(row) - known).max(NO_TOKENS)
+        older = self._older_sums(row, rest, is_alone=not found)
+        found += older
+        rest = (rest - sum(map(token_counts, older), NO_TOKENS)).max(NO_TOKENS)
         if rest.total:
+            answers += older
             requests = row.api_call_count - sum(usage.api_call_count for usage in answers)
             found.append(self._rest(row, rest, max(requests, 1), is_whole=not answers))
         return found
+
+    def _older_sums(self, row: SessionRow, rest: TokenCounts, *, is_alone: bool) -> list[UsageRow]:
+        """Return the sums of a session that an update to schema 22 did not copy.
+
+        `rest` is the usage that the row of the session has in addition to the present sums. The
+        older sums are a part of it, or they were copied. If the row of the session was deleted and
+        there are no present sums (`is_alone`), the older sums are the only record.
+        """
+        if not self.database.columns(OLDER_USAGE):
+            return []
+        where, values = "session_id = ?", (row.id,)
+        older = [
+            msgspec.structs.replace(usage, task=OLDER)
+            for usage in self.database.find(OLDER_USAGE, UsageRow, where=where, values=values)
+        ]
+        usage = sum(map(token_counts, older), NO_TOKENS)
+        is_deleted = is_alone and not row.started_at
+        return older if is_deleted or usage.max(rest) == rest else []
 
     def _rest(
         self, row: SessionRow, rest: TokenCounts, requests: int, *, is_whole: bool

@@ -9,6 +9,7 @@ from agtop_exporter.reading.rows import TableRow
 KNOWN_TYPES = frozenset({"assistant", "session_meta", "system", "tool", "user"})  # message roles
 UNKNOWN = "unknown"  # a model whose name Hermes does not know
 REST = "rest"  # stands for the task of requests that only a row of `sessions` has
+OLDER = "v21"  # stands for the task of requests that only the table of schema 21 has
 
 
 class UsageSums(TableRow):
@@ -56,7 +57,7 @@ class UsageRow(UsageSums):
     @property
     def is_side(self) -> bool:
         """Whether the requests do not answer prompts. An example is a request for a title."""
-        return self.task not in ("", REST)
+        return self.task not in ("", REST, OLDER)
 
 
 class SessionRow(UsageSums):

@@ -1,6 +1,7 @@
 """Kimi Code: reads `<data directory>/sessions/<project>/<session id>/`, one folder per session.
 
-Checked against version 2.1.0; see tests/agents/kimi/README.
+The sessions of kimi-cli, the program before Kimi Code, are read too. Checked against version 2.1.0;
+see tests/agents/kimi/README.
 """
 
 import os
@@ -8,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, walk
-from agtop_exporter.agents.kimi import reader
+from agtop_exporter.agents.kimi import earlier, reader
 from agtop_exporter.agents.kimi.records import KNOWN_TYPES
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, UUID, ProcessSignature
 
@@ -17,15 +18,22 @@ DEPTH = 4  # <project>/<session id>/agents/<agent>/wire.jsonl
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the directories of sessions."""
-    return listed_roots(environment, "KIMI_CODE_HOME", home / ".kimi-code", below="sessions")
+    return (
+        *listed_roots(environment, "KIMI_CODE_HOME", home / ".kimi-code", below="sessions"),
+        *listed_roots(environment, "KIMI_SHARE_DIR", home / ".kimi", below="sessions"),
+    )
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
     """List the records of all agents, and the descriptions of all sessions."""
     for entry in walk(root, suffix=(reader.WIRE, reader.DESCRIPTION), depth=DEPTH):
         folder = Path(entry.path).parent
-        is_description = entry.name == reader.DESCRIPTION and folder.parent.parent == root
-        if is_description or (entry.name == reader.WIRE and folder.parent.name == reader.AGENTS):
+        is_earlier = bool(earlier.IS_PROJECT(folder.parent.name))
+        if entry.name == reader.DESCRIPTION:
+            is_read = folder.parent.parent == root and not is_earlier
+        else:
+            is_read = folder.parent.name in {reader.AGENTS, earlier.SUBAGENTS} or is_earlier
+        if is_read and entry.name in {reader.DESCRIPTION, reader.WIRE}:
             yield entry
 
 
@@ -52,10 +60,12 @@ AGENT = Agent(
         resume_options=frozenset({"-S", "--session", "-r", "--resume"}),
         session_id_pattern=f"session_{UUID}",
     ),
-    known_types=KNOWN_TYPES,
+    known_types=KNOWN_TYPES | earlier.KNOWN_TYPES,
     effort_source="llm.request.thinkingEffort",
     exact="tokens of each request",
-    not_in_files="cost, requests that failed, the context window, rate limits",
+    not_in_files=(
+        "cost, requests that failed, rate limits, the context window; in the files of kimi-cli "
+        "the models and the requests of compactions"
+    ),
     versions_seen=("2.1.0",),
-    unread=((".kimi/sessions", "sessions of kimi-cli, which is no longer maintained"),),
 )

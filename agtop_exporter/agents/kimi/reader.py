@@ -11,9 +11,11 @@ from pathlib import Path
 from msgspec import field
 
 from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.kimi import earlier
 from agtop_exporter.agents.kimi.records import (
     KNOWN_TYPES,
     Description,
+    IndexEntry,
     LoopEvent,
     Record,
     Usage,
@@ -21,8 +23,9 @@ from agtop_exporter.agents.kimi.records import (
 )
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
-from agtop_exporter.reading.decoding import seconds_of
+from agtop_exporter.reading.decoding import Errors, decoder, seconds_of
 from agtop_exporter.reading.documents import read_document, usable_document
+from agtop_exporter.reading.files import read_head
 from agtop_exporter.reading.jsonl import read_jsonl
 from agtop_exporter.reading.parsers import RecordParser, TranscriptParser
 from agtop_exporter.reading.state import NoState, ReaderState
@@ -33,6 +36,7 @@ AGENTS, MAIN = "agents", "main"
 TITLE_RANK = 3
 CALLS_MAX = 128  # maximum number of calls in the state
 ALIASES_MAX = 32
+INDEX, INDEX_BYTES = "session_index.jsonl", 4 * 1024 * 1024
 SIGNALS = {
     "turn.prompt": Signal("running", "", "turn.prompt"),
     "interaction.request": Signal("waiting", "input", "interaction.request"),
@@ -62,12 +66,12 @@ class WireParser(TranscriptParser[Record, WireState]):
         folder = agent.parent.parent
         self.is_main = agent.name == MAIN
         described = usable_document(folder / DESCRIPTION, Description) or Description()
-        self.created = seconds_of(described.created_at) or 0.0
+        self.created = described.created
         self.session = batch.session(
             folder.name if self.is_main else f"{folder.name}/{agent.name}",
             parent_session_id="" if self.is_main else folder.name,
             subagent=not self.is_main,
-            cwd=described.cwd or described.work_dir or "",
+            cwd=_directory(folder, described),
             last_active=state.latest or None,
         )
 
@@ -168,16 +172,35 @@ class DescriptionParser(RecordParser[Description, NoState]):
         folder = Path(self.path).parent
         data_path = folder / AGENTS / MAIN / WIRE
         session = self.batch.session(folder.name, data_path=str(data_path))
-        created = seconds_of(record.created_at)
-        if created:
-            session.observe_time(created)
-        if not session.work_in(record.cwd or record.work_dir):
+        if record.created:
+            session.observe_time(record.created)
+        if not session.work_in(_directory(folder, record)):
             self.batch.error("schema", offset)
         session.set_title(record.title or "", TITLE_RANK)
+
+
+def _directory(folder: Path, described: Description) -> str:
+    """Return the working directory of the session in a folder; "" if unknown.
+
+    The descriptions of the first versions have no directory. It is then in the index of sessions.
+    """
+    known = described.cwd or described.work_dir or ""
+    if known:
+        return known
+    try:
+        index = read_head(folder.parents[2] / INDEX, INDEX_BYTES)
+    except OSError:
+        return ""
+    decode = decoder(IndexEntry, Errors(INDEX))
+    lines = (line for line in index.splitlines() if folder.name.encode() in line)
+    entries = [entry for line in lines if (entry := decode(memoryview(line), 0))]
+    return next((e.work_dir for e in reversed(entries) if e.session_id == folder.name), "")
 
 
 def read(path: str, cursor: Cursor) -> Batch:
     """Read records after a cursor, or a description that has changed. Raises OSError."""
     if path.endswith(DESCRIPTION):
         return read_document(NAME, DescriptionParser, path, cursor)
-    return read_jsonl(NAME, WireParser, path, cursor)
+    if Path(path).parents[1].name == AGENTS:
+        return read_jsonl(NAME, WireParser, path, cursor)
+    return earlier.read(NAME, path, cursor)

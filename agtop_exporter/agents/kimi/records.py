@@ -1,28 +1,35 @@
 """Decodes the records of Kimi Code's `wire.jsonl` files, and the description of a session."""
 
+from datetime import datetime
+
 import msgspec
 
 from agtop_exporter.model import TokenCounts
-from agtop_exporter.reading.decoding import Count
+from agtop_exporter.reading.decoding import Count, Moment, seconds_of
 
 KNOWN_TYPES = frozenset(
-    {"agent.message.appended", "agent.turn.ended", "agent.turn.started", "prompt.completed"}
+    {"agent.message.appended", "agent.turn.ended", "agent.turn.started"}
     | {"metadata", "forked", "config.update", "profile.bind", "runtime.set_binding"}
     | {"context.append_loop_event", "context.append_message", "context.apply_compaction"}
     | {"context.clear", "context.undo", "context.update_token_count"}
     | {"cron.add", "cron.cursor", "cron.delete", "goal.clear", "goal.create", "goal.update"}
+    | {"file_history.checkpoint", "file_history.tracked"}
     | {"full_compaction.begin", "full_compaction.cancel", "full_compaction.complete"}
     | {"micro_compaction.apply", "interaction.request", "interaction.resolved"}
     | {"interruptionReminder.recorded", "llm.request", "llm.tools_snapshot"}
     | {"mcp.tools_discovered", "permission.record_approval_result", "permission.set_mode"}
     | {"plan_mode.cancel", "plan_mode.enter", "plan_mode.exit", "plan.revision"}
-    | {"plugin.session_start", "prompt.accepted", "staleGuard.cleared", "staleGuard.recorded"}
+    | {"plugin.session_start", "prompt.aborted", "prompt.accepted", "prompt.completed"}
+    | {"prompt.steered", "staleGuard.cleared", "staleGuard.recorded"}
+    | {"subagent.cancelled", "subagent.completed", "subagent.failed", "subagent.spawned"}
+    | {"subagent.started"}
     | {"swarm_mode.enter", "swarm_mode.exit", "task.started", "task.terminated"}
     | {"task.waitDelivered", "token_counting.measured", "token_counting.rebased"}
     | {"token_counting.truncated", "token_counting.turn_recorded"}
     | {"tools.register_user_tool", "tools.reset_active_tools", "tools.set_active_tools"}
     | {"tools.unregister_user_tool", "tools.update_store", "tower_mode.enter", "tower_mode.exit"}
-    | {"turn.cancel", "turn.ended", "turn.prompt", "turn.steer", "usage.record"}
+    | {"turn.cancel", "turn.ended", "turn.prompt", "turn.steer", "turn.step.interrupted"}
+    | {"turn.step.retrying", "usage.record"}
 )
 
 
@@ -88,13 +95,31 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Description(msgspec.Struct, rename="camel"):
-    """The document `state.json`: the description of a session. Times are in unix milliseconds."""
+    """The document `state.json`: the description of a session.
+
+    `created_at` is in unix milliseconds; before version 2 of the document it is a date.
+    """
 
     id: str | None = None
     title: str | None = None
-    created_at: float | None = None
+    created_at: float | Moment | None = None
     cwd: str | None = None
     work_dir: str | None = None
+
+    @property
+    def created(self) -> float:
+        """The time of the session's start in unix seconds; 0 if unknown."""
+        created = self.created_at
+        if isinstance(created, datetime):
+            return created.timestamp()
+        return seconds_of(created) or 0.0
+
+
+class IndexEntry(msgspec.Struct, rename="camel"):
+    """One line of the index of sessions."""
+
+    session_id: str = ""
+    work_dir: str = ""
 
 
 def token_counts(usage: Usage) -> TokenCounts:

@@ -6,6 +6,8 @@ version 2026.9.6; see tests/agents/openclaw/README.
 """
 
 import os
+import re
+import string
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,53 +16,46 @@ from agtop_exporter.agents import (
     Environment,
     is_folder,
     named_files,
-    named_path,
     walk,
 )
 from agtop_exporter.agents.openclaw import database
+from agtop_exporter.agents.openclaw.family import AGENT_FOLDER, AGENTS, bases
 from agtop_exporter.agents.openclaw.files import SUFFIX, FileParser
 from agtop_exporter.agents.openclaw.records import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import FileGroup, database_group
 from agtop_exporter.reading.jsonl import read_jsonl
-from agtop_exporter.reading.profiles import profile_folders
 from agtop_exporter.reading.sqlite import read_sqlite
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, UUID, ProcessSignature
 
 NAME = "openclaw"
-FOLDER = ".openclaw"
-# of the program's earlier names, and of an edition by another maker
-OTHER_FOLDERS = (".clawdbot", ".moltbot", ".moldbot", ".kimi_openclaw")
 DATABASE = "openclaw-agent.sqlite"
-ARCHIVES = "session-sqlite-import-archive"
+SESSIONS, ARCHIVES = "sessions", "session-sqlite-import-archive"
 ENDS = (".jsonl", ".zst", "Z")  # the name of an archive can end with its time
+IMPORTED = re.compile(r"(?!.*\.(?:trajectory|checkpoint)\.).*\.jsonl\.imported-\d+(?:\.\d+)?")
+"""Pattern of the name of a transcript in `ARCHIVES`.
+
+The update to version 2026.8 imported the transcripts of the sessions in `sessions.json` into the
+database, and moved the files of all sessions.
+"""
 DEPTH = 3
-
-
-def bases(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the state directories: the default one, those of profiles, and others."""
-    if given := environment.get("OPENCLAW_STATE_DIR"):
-        return (named_path(given),)
-    if other := environment.get("OPENCLAW_HOME"):
-        home = named_path(other)
-    others = (home / name for name in OTHER_FOLDERS)
-    return (home / FOLDER, *profile_folders(home, FOLDER), *others)
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the directories that have a folder for each agent of the user."""
-    return tuple(base / "agents" for base in bases(home, environment))
+    return tuple(base / AGENTS for base in bases(home, environment))
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str] | FileGroup]:
     """List the databases, transcripts and archives of all agents of the user."""
     for agent in _folders(root):
-        for entry in named_files(agent / "agent", DATABASE):
+        for entry in named_files(agent / AGENT_FOLDER, DATABASE):
             yield database_group(entry.path)
-        for folder in (agent / "sessions", agent / ARCHIVES):
-            for entry in walk(folder, suffix=ENDS, depth=DEPTH):
+        for folder, ends in ((SESSIONS, ENDS), (ARCHIVES, (*ENDS, *string.digits))):
+            for entry in walk(agent / folder, suffix=ends, depth=DEPTH):
                 stem, suffix, _ = entry.name.partition(SUFFIX)
-                if suffix and "." not in stem:  # others have no transcripts
+                # Other files with a dot in the name have copies, or no transcripts.
+                if suffix and ("." not in stem or IMPORTED.fullmatch(entry.name)):
                     yield entry
 
 
@@ -111,14 +106,9 @@ AGENT = Agent(
     effort_source="thinking_level_change.thinkingLevel",
     exact="tokens and cost of each response",
     not_in_files=(
-        "requests of compactions, requests that another agent (Codex, Claude Code) makes for it, "
-        "the context window, rate limits"
+        "requests of compactions, the context window, rate limits. Requests that another agent "
+        "(Codex, Claude Code, Gemini CLI) makes for it are in that agent's files, and count as its "
+        "usage"
     ),
     versions_seen=("2026.9.6",),
-    unread=(
-        (
-            ".openclaw/agents/*/agent/codex-home/sessions",
-            "turns that Codex runs for OpenClaw, in Codex's own files",
-        ),
-    ),
 )

@@ -51,9 +51,9 @@ class FileParser(RecordParser[Line, FileState]):
         state = self.state
         header = event.id if event is not None and event.type == "session" else ""
         if not state.session_id:
-            state.session_id = (
-                record.session_id or header or Path(self.path).name.partition(SUFFIX)[0]
-            )
+            stem = Path(self.path).name.partition(SUFFIX)[0]
+            # The name of an imported file begins with the key of the session and a dot.
+            state.session_id = record.session_id or header or stem.rpartition(".")[2]
         self.transcript.session.session_id = state.session_id
 
     def _keep(self) -> None:

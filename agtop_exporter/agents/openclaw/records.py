@@ -1,5 +1,7 @@
 """Decodes the events of OpenClaw's transcripts, which its database and its files share."""
 
+import re
+
 import msgspec
 
 from agtop_exporter.model import TokenCounts
@@ -20,8 +22,16 @@ ROUTERS = frozenset({"auto"})  # last parts of model names that mean that a rout
 OWN_API, OWN_PROVIDER = "openclaw-transcript", "openclaw"
 OWN_MODELS = frozenset({"delivery-mirror", "gateway-injected"})
 OTHER_PROGRAM_API = "cli"  # a command line tool of another agent answered
+OTHER_PROGRAM_MODEL = "acp-runtime"  # another agent answered through the Agent Client Protocol
+HISTORY_MODEL = "native-history"  # a session of another agent was imported
+NO_MODELS = frozenset({OTHER_PROGRAM_MODEL, HISTORY_MODEL, "default"})
+"""Names that mean an unknown model."""
 TYPED = "external_user"  # origin of a prompt that the user wrote
-CODEX_KEY = "codex-app-server:"  # first part of the key of a message that Codex answered
+OTHER_PROGRAM_KEY = re.compile(r"codex-app-server:|[a-z]+-catalog:")
+"""Pattern of the first part of the key of a message that another agent has, too.
+
+With `codex-app-server`, Codex answers. With `<agent>-catalog`, a session of the agent was imported.
+"""
 
 
 class Cost(msgspec.Struct, gc=False):
@@ -91,11 +101,12 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def served_model(self) -> str:
-        """The name of the model that answered.
+        """The name of the model that answered; "" if it is unknown.
 
         If `model` is a router, this is the model that the router selected.
         """
-        model = self.model or ""
+        is_unknown = self.is_of_other_program and self.model in NO_MODELS
+        model = "" if is_unknown else self.model or ""
         is_router = model.rpartition("/")[2] in ROUTERS
         return (self.response_model if is_router else "") or model
 
@@ -107,11 +118,13 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def is_of_other_program(self) -> bool:
-        """Whether another agent, such as Codex, answered. That agent records the usage itself.
+        """Whether the message is a copy from another agent, such as Codex, which answered.
 
-        The usage in such a message is that of the last request of a turn only.
+        That agent records the prompt, the tool calls and the usage itself. The usage in the copy is
+        that of the last request of a turn only.
         """
-        return self.api == OTHER_PROGRAM_API or (self.idempotency_key or "").startswith(CODEX_KEY)
+        is_other = self.api == OTHER_PROGRAM_API or self.model == OTHER_PROGRAM_MODEL
+        return is_other or OTHER_PROGRAM_KEY.match(self.idempotency_key or "") is not None
 
 
 class Snapshot(msgspec.Struct, gc=False, rename="camel"):

@@ -77,7 +77,7 @@ class Transcript:
                 self._add_prompt(message, key)
             case "toolResult":
                 self._set_signal(Signal("running", "", "toolResult"))
-                if message.is_error:
+                if message.is_error and not message.is_of_other_program:
                     name = tool_label(message.tool_name or "")
                     failed = ((message.tool_call_id or key, name),)
                     self._add_event(f"failure:{key}", tool_errors=failed)
@@ -87,20 +87,23 @@ class Transcript:
             return
         text = next((block.text for block in message.blocks if block.text), "")
         self.session.set_title(text or "", PROMPT_RANK)
-        self._add_event(f"prompt:{key}", turns=1)
+        if not message.is_of_other_program:
+            self._add_event(f"prompt:{key}", turns=1)
 
     def _handle_answer(self, message: Message, key: str) -> None:
-        """Add a response. If another agent answered, add only the calls of tools."""
+        """Add a response. If another agent answered, only the activity and the model are used."""
         self._set_signal(SIGNALS.get(message.stop_reason or "", self.session.signal))
-        usage = Usage() if message.is_of_other_program else message.usage or Usage()
-        tokens = token_counts(usage)
         self._select(message.served_model)
+        if message.is_of_other_program:
+            return
+        usage = message.usage or Usage()
+        tokens = token_counts(usage)
         calls = tuple(
             (block.id or f"{key}:{index}", tool_label(block.name))
             for index, block in enumerate(message.blocks)
             if block.type == "toolCall"
         )
-        if tokens == NO_TOKENS:  # the request failed, or its usage is in other files
+        if tokens == NO_TOKENS:  # the request failed
             if calls:
                 self._add_event(f"calls:{key}", tools=calls)
             return

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import MAX_DEPTH, Environment, named_path, walk
-from agtop_exporter.agents.pi.reader import SessionParser
+from agtop_exporter.agents.pi.reader import SESSION_NAME, SessionParser
 from agtop_exporter.agents.pi.records import KNOWN_TYPES, Record
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.paths import clean_path
@@ -28,6 +28,7 @@ __all__ = [
     "session_folders",
 ]
 
+COPY = "_transcript.jsonl"  # end of the name of a second record of a subagent
 EFFORT_SOURCE = "thinking_level_change.thinkingLevel or message.thinkingLevel"
 
 
@@ -79,6 +80,9 @@ def settings(base: Path) -> Settings:
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
     """List the session files below a root.
 
-    Files of sessions are `<folder>/*.jsonl`. Files of subagents are in deeper folders.
+    Files of sessions are `<folder>/*.jsonl`. Files of subagents are in deeper folders. The
+    extension pi-subagents writes a second record of each subagent, which is left out.
     """
-    return walk(root, suffix=".jsonl", depth=MAX_DEPTH)
+    for entry in walk(root, suffix=".jsonl", depth=MAX_DEPTH):
+        if not entry.name.endswith(COPY) or SESSION_NAME.fullmatch(entry.name):
+            yield entry

@@ -1,5 +1,6 @@
 """Converts the entries of a pi session file to events and a session update."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -24,6 +25,7 @@ from agtop_exporter.reading.seen import SeenIds
 from agtop_exporter.reading.state import ReaderState
 
 NAME_RANK = 5
+SESSION_NAME = re.compile(r"\d{4}-\d{2}-\d{2}T[-\d]+Z_(.+)")  # <time>_<id>
 RESULT = "toolResult"
 # A line before the header that Oh My Pi overwrites. The other entries have its title, too.
 TITLE_SLOT = "title"
@@ -68,6 +70,7 @@ class SessionParser(TranscriptParser[Record, SessionState]):
     def __init__(self, batch: BatchBuilder, state: SessionState) -> None:
         super().__init__(batch, state)
         self.session = batch.session("", last_active=state.latest or None)
+        state.parent_id = state.parent_id or _session_of_folder(self.path)
         self._set_parent()
         self.accounts = provider_accounts(self.path.rsplit("/", 3)[0])
 
@@ -109,10 +112,10 @@ class SessionParser(TranscriptParser[Record, SessionState]):
             case "title_change":
                 self.session.set_title(record.title or "", NAME_RANK)
 
-    def parent_of(self, header: Record) -> str:  # noqa: ARG002 - for programs with subagents
-        """Return the id of the session that started this subagent; "" if it is no subagent.
+    def parent_of(self, header: Record) -> str:  # noqa: ARG002 - for programs with other subagents
+        """Return the id of the session that started this subagent, if its header has it.
 
-        `header` is the header of the session. A fork is no subagent.
+        Otherwise return "". `header` is the header of the session. A fork is no subagent.
         """
         return ""
 
@@ -135,7 +138,7 @@ class SessionParser(TranscriptParser[Record, SessionState]):
         if record.type == "session" and not state.session_id:
             state.session_id = record.id
             state.began = time
-            state.parent_id = self.parent_of(record)
+            state.parent_id = self.parent_of(record) or state.parent_id
             self._set_parent()
         # Without a header, the file name has the id.
         self.session.session_id = state.session_id or Path(self.path).stem.rpartition("_")[2]
@@ -158,7 +161,8 @@ class SessionParser(TranscriptParser[Record, SessionState]):
             case role if role == RESULT:
                 self.state.calls.end(message.tool_call_id or "")
                 self._set_signal(Signal("running", "", "toolResult"))
-                self._add_response(message, f"nested:{key}", "")  # requests of the tool itself
+                if not any(map(_is_stored, message.session_files)):
+                    self._add_response(message, f"nested:{key}", "")  # requests of the tool itself
                 if message.is_error:
                     call_id, name = message.tool_call_id or key, message.tool_name or ""
                     failed = ((call_id, tool_label(name)),)
@@ -240,3 +244,17 @@ class SessionParser(TranscriptParser[Record, SessionState]):
     def _set_signal(self, signal: Signal) -> None:
         if not self.copied:
             self.session.signal = signal.with_tool(self.state.calls.tool)
+
+
+def _session_of_folder(path: str) -> str:
+    """Return the id of the session in whose folder a subagent's file is; "" for other files."""
+    found = map(SESSION_NAME.fullmatch, path.split("/")[:-1])
+    return next((name[1] for name in found if name), "")
+
+
+def _is_stored(session_file: str) -> bool:
+    """Return whether the session file of a subagent is with the files of its parent.
+
+    Its folder, or the file, then has the name of a session. The path may be of another system.
+    """
+    return any(map(SESSION_NAME.fullmatch, session_file.replace("\\", "/").split("/")))

@@ -72,6 +72,24 @@ class Block(msgspec.Struct, gc=False):
     name: str = ""
 
 
+class Subagent(msgspec.Struct, gc=False, rename="camel"):
+    """The result of one subagent that a tool ran."""
+
+    session_file: str | None = None
+
+
+class Run(msgspec.Struct, gc=False):
+    """The results of the subagents of one run."""
+
+    results: list[Subagent] | None = None
+
+
+class Details(Run, gc=False):
+    """The details in the result of a tool of the extension pi-subagents."""
+
+    completions: list[Run] | None = None
+
+
 class Message(msgspec.Struct, gc=False, rename="camel"):
     """The message in an entry of a session file."""
 
@@ -88,6 +106,22 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
     is_error: bool | None = None
     thinking_level: str | None = None
     disabled_features: list[str] | None = None
+    details: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+
+    @property
+    def session_files(self) -> list[str]:
+        """The session files of the subagents that a tool ran, if its result has usage.
+
+        The usage of the result is the sum of the usage in these files.
+        """
+        if self.usage is None:
+            return []
+        try:
+            details = msgspec.json.decode(self.details or b"{}", type=Details)
+        except (msgspec.MsgspecError, RecursionError):
+            return []
+        runs = (details, *(details.completions or ()))
+        return [file for run in runs for child in run.results or () if (file := child.session_file)]
 
     @property
     def served_model(self) -> str:

@@ -2,8 +2,8 @@
 
 A session has several journals. Vibe begins a new journal with each turn of the user, and deletes
 the journal of the turn before the last one. The first record with the state of the session in a
-journal also has the usage of all requests before this journal. Once per session, the usage before
-the oldest journal counts as one request.
+journal also has the usage of all requests before this journal. The usage before the oldest journal
+is counted once per session.
 """
 
 from pathlib import Path
@@ -147,7 +147,6 @@ class JournalParser(RecordParser[Record, JournalState]):
                 time=seconds_of(progress.created_at) or self.state.latest,
                 model=self.model,
                 tokens=tokens,
-                requests=int(tokens.total > 0),
                 running_total=UNKNOWN_TOTAL,
             )
         )

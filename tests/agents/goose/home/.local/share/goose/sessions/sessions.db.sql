@@ -27,3 +27,7 @@ INSERT INTO sessions (id, name, working_dir, created_at, updated_at, provider_na
 INSERT INTO messages (message_id, session_id, role, content_json, created_timestamp) VALUES ('msg_1', '20260903_1', 'user', '[{"type":"text","text":"Oil the engine"}]', 1788256801);
 -- A session without any request.
 INSERT INTO sessions (id, name, working_dir, created_at, updated_at) VALUES ('20260904_1', 'Nothing yet', '/home/ada/src/engine', '2026-09-04 10:00:00', '2026-09-04 10:00:00');
+-- Sessions whose requests Claude Code and Codex made: those agents record the usage.
+INSERT INTO sessions (id, name, working_dir, created_at, updated_at, provider_name, model_config_json) VALUES ('20260905_1', 'Polish the engine', '/home/ada/src/engine', '2026-09-05 10:00:00', '2026-09-05 10:00:09', 'claude-code', '{"model_name":"sonnet"}');
+INSERT INTO usage_ledger (session_id, created_timestamp, model, input_tokens, output_tokens, total_tokens, cache_read_tokens, cache_write_tokens, cost, cost_source, is_compaction) VALUES ('20260905_1', 1788602405, 'sonnet', 7000, 70, 7070, 6000, 500, NULL, NULL, 0);
+INSERT INTO sessions (id, description, working_dir, created_at, updated_at, accumulated_total_tokens, accumulated_input_tokens, accumulated_output_tokens, provider_name, model_config_json) VALUES ('20260305_1', 'Polish the gears', '/home/ada/src/gears', '2026-03-05 10:00:00', '2026-03-05 11:00:00', 1100, 1000, 100, 'codex', '{"model_name":"gpt-5.2-codex"}');
