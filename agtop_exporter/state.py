@@ -107,7 +107,8 @@ def _from_registry(signal: Signal, status: str, *, waiting_for: str) -> Signal:
             return Signal("running", detail="registry")
         case "waiting":
             return Signal("waiting", reason=_reason(waiting_for), detail="registry")
-        case "idle" if signal.kind != "error":  # idle after an error remains an error
+        # "shell": idle while a command runs in the background; idle after an error remains an error
+        case "idle" | "shell" if signal.kind != "error":
             return Signal("idle", detail="registry")
         case _:
             return signal

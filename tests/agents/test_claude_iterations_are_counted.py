@@ -179,6 +179,36 @@ def test_hour_long_writes_and_thinking_of_a_tool_loop(chat):
     assert models(told) == {"claude-sonnet-4-6": (2, TokenCounts(2, 100, 0, 14, 20, 13))}
 
 
+def test_the_end_of_a_stream_shows_no_lifetimes(chat):
+    """`cache_creation` has only the writes of the first iteration."""
+    parts = [
+        figures(1, 10, 0, 0, 4_000, type="message"),
+        figures(1, 10, 4_000, 0, 7, type="message"),
+    ]
+    usage = figures(2, 20, 4_000, 0, 4_000, iterations=parts)
+    usage["cache_creation_input_tokens"] = 4_007
+    told = chat.assistant("m1", usage=usage).told()
+    assert models(told) == {"claude-sonnet-4-6": (2, TokenCounts(2, 4_000, 0, 4_007, 20))}
+
+
+@pytest.mark.parametrize(
+    ("requested", "creation", "expected"),
+    [
+        ("1h", {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}, (0, 900)),
+        ("1h", None, (0, 900)),
+        ("1h", {"ephemeral_5m_input_tokens": 900, "ephemeral_1h_input_tokens": 0}, (900, 0)),
+        ("5m", None, (900, 0)),
+        ("off", None, (900, 0)),
+        (None, None, (900, 0)),
+    ],
+)
+def test_a_gateway_reports_no_lifetimes(chat, requested, creation, expected):
+    usage = figures(3, 20, written=900) | {"cache_creation": creation}
+    for _ in range(2):
+        chat.assistant("m1", usage=usage, promptCacheRequested=requested)
+    assert chat.told().tokens(SESSION) == TokenCounts(3, 0, *expected, 20)
+
+
 def test_a_compaction_by_the_server(chat):
     parts = [figures(64_000, 700, type="compaction"), figures(5, 20, 9_000, type="message")]
     told = chat.assistant("m1", usage=figures(5, 20, 9_000, iterations=parts)).told()

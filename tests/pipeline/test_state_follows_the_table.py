@@ -163,6 +163,7 @@ def test_the_registry_outranks_the_transcript():
     assert state("running", "live", 900, **said) == State("waiting", "permission")
     assert state("idle", "live", 900, registry_status="busy") == State("running")
     assert state("running", "live", 900, registry_status="idle") == State("idle")
+    assert state("running", "live", 900, registry_status="shell") == State("idle")
     assert state("running", "live", 1, registry_status="waiting") == State("waiting", "input")
     said = {"registry_status": "waiting", "waiting_for": "worker request"}
     assert state("running", "live", 1, **said) == State("waiting", "other")

@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from agtop_exporter.agents.claude.records import Iteration, Usage, token_counts
+from agtop_exporter.agents.claude.records import CacheCreation, Iteration, Usage, token_counts
 from agtop_exporter.model import NO_TOKENS, TokenCounts
 
 SAMPLING = frozenset({"message", "fallback_message"})
 SEPARATE = frozenset({"advisor_message", "compaction"})
 KNOWN = SAMPLING | SEPARATE
+ONE_HOUR = "1h"  # a value of `promptCacheRequested`
 
 _DATE = re.compile(r"-20\d{6}$")
 
@@ -37,6 +38,30 @@ class Part(NamedTuple):
 def unknown_types(usage: Usage) -> list[str]:
     """Return the unknown types of iterations, in the form `iteration.<type>`."""
     return [f"iteration.{each.type}" for each in usage.iterations or () if each.type not in KNOWN]
+
+
+def set_lifetimes(usage: Usage, requested: str | None) -> None:
+    """Set the lifetimes of the cache writes of a record if `cache_creation` does not show them.
+
+    The end of a stream has the number of all cache writes without their lifetimes, so
+    `cache_creation` has only the writes of the first iteration. If the writes of the last
+    iterations have this number, their lifetimes are used. Some gateways report no lifetimes. Then
+    they are `requested`, the lifetime in the request. Claude Code 2.1.332 computes both in the same
+    way.
+    """
+    written = usage.cache_creation_input_tokens or 0
+    known = usage.cache_creation.total if usage.cache_creation is not None else 0
+    if not written or known == written:
+        return
+    found = CacheCreation()
+    for iteration in reversed(usage.iterations or ()):
+        if iteration.type in SAMPLING and iteration.cache_creation is not None:
+            found = found.plus(iteration.cache_creation)
+            if found.total == written:
+                usage.cache_creation = found
+                return
+    if not known and requested == ONE_HOUR:
+        usage.cache_creation = CacheCreation(0, written)
 
 
 def own_parts(usage: Usage, model: str, total: TokenCounts) -> list[Part]:

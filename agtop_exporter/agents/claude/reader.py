@@ -7,7 +7,7 @@ from typing import Unpack
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.claude.context import observe_context
 from agtop_exporter.agents.claude.identity import Responses
-from agtop_exporter.agents.claude.iterations import unknown_types
+from agtop_exporter.agents.claude.iterations import set_lifetimes, unknown_types
 from agtop_exporter.agents.claude.limits import limit_hit
 from agtop_exporter.agents.claude.records import Block, Message, Record, Usage
 from agtop_exporter.agents.claude.responses import NO_CALLS, Calls, Response, SessionRead
@@ -166,6 +166,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
 
     def _add_response(self, record: Record, message: Message, usage: Usage, tools: Calls) -> None:
         session = self.session
+        set_lifetimes(usage, record.prompt_cache_requested)
         if self.responses.is_repeated(record, message, usage):
             return
         asked_elsewhere = record.request_session_id not in (None, self.sessions.main_id)

@@ -16,6 +16,18 @@ class CacheCreation(msgspec.Struct, gc=False):
     ephemeral_5m_input_tokens: Count | None = 0
     ephemeral_1h_input_tokens: Count | None = 0
 
+    @property
+    def total(self) -> int:
+        """The number of tokens of both lifetimes."""
+        return (self.ephemeral_5m_input_tokens or 0) + (self.ephemeral_1h_input_tokens or 0)
+
+    def plus(self, other: "CacheCreation") -> "CacheCreation":
+        """Return the sum of this object and another one."""
+        return CacheCreation(
+            (self.ephemeral_5m_input_tokens or 0) + (other.ephemeral_5m_input_tokens or 0),
+            (self.ephemeral_1h_input_tokens or 0) + (other.ephemeral_1h_input_tokens or 0),
+        )
+
 
 class OutputDetails(msgspec.Struct, gc=False):
     """The number of thinking tokens among the output tokens of a response."""
@@ -158,6 +170,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     git_branch: str | None = None
     type: str = ""
     request_id: str | None = None
+    prompt_cache_requested: str | None = None
     message: Message | None = None
     uuid: str | None = None
     timestamp: Moment | None = None
@@ -207,7 +220,7 @@ def token_counts(usage: Figures) -> TokenCounts:
     one_hour = 0
     if creation is not None:
         one_hour = creation.ephemeral_1h_input_tokens or 0
-        written = max(written, one_hour + (creation.ephemeral_5m_input_tokens or 0))
+        written = max(written, creation.total)
     output, details = usage.output_tokens or 0, usage.output_tokens_details
     return TokenCounts(
         usage.input_tokens or 0,

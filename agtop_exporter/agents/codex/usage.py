@@ -53,10 +53,28 @@ def token_counts(usage: TokenUsage) -> TokenCounts:
     """
     cached = usage.cached_input_tokens or 0
     written = usage.cache_write_input_tokens or usage.cache_creation_input_tokens or 0
+    reasoning = usage.reasoning_output_tokens or 0
+    prompt, output = _whole(usage, cached + written, reasoning)
     return TokenCounts(
-        input=max(0, (usage.input_tokens or 0) - cached - written),
+        input=max(0, prompt - cached - written),
         cache_read=cached,
         cache_write_5m=written,
-        output=usage.output_tokens or 0,
-        reasoning=usage.reasoning_output_tokens or 0,
+        output=output,
+        reasoning=min(reasoning, output),
     )
+
+
+def _whole(usage: TokenUsage, cached: int, reasoning: int) -> tuple[int, int]:
+    """Return the number of tokens of the whole prompt and of the whole output of a response.
+
+    `cached` are its read and written cache tokens. OpenAI counts them as input, and `reasoning` as
+    output. Some other providers do not, which the sum of all tokens shows (GitHub repository and
+    number: router-for-me/CLIProxyAPI 1643 and 5746, UKGovernmentBEIS/inspect_ai 5528).
+    """
+    prompt, output = usage.input_tokens or 0, usage.output_tokens or 0
+    missing = (usage.total_tokens or 0) - prompt - output
+    for more_prompt, more_output in ((0, reasoning), (cached, 0), (cached, reasoning)):
+        if missing == more_prompt + more_output:
+            prompt, output = prompt + more_prompt, output + more_output
+            break
+    return prompt, output
