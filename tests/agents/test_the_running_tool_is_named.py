@@ -148,7 +148,87 @@ def gemini(folder):
     return path, stamped([(header, ""), *records])
 
 
-CASES = (claude, codex, copilot, gemini, pi, qwen)
+def kimi(folder):
+    def event(kind, call_id, name=""):
+        call = {"type": kind, "toolCallId": call_id, "name": name}
+        return {"type": "context.append_loop_event", "event": call}
+
+    records = [
+        ({"type": "turn.prompt", "origin": "user", "input": [{"text": "Start"}]}, ""),
+        (event("tool.call", "c1", "Shell"), "Shell"),
+        (event("tool.call", "c2", "Glob"), "Glob"),
+        (event("tool.result", "c2"), "Shell"),
+        ({"type": "interaction.request"}, "Shell"),
+        ({"type": "interaction.resolved"}, "Shell"),
+        (event("tool.result", "c1"), ""),
+        (event("tool.call", "c3", "Shell"), "Shell"),
+        ({"type": "turn.cancel"}, ""),
+        (event("tool.result", "c3"), ""),
+    ]
+    session = folder / ".kimi-code" / "sessions" / "wd_engine_01" / f"session_{SESSION}"
+    return session / "agents" / "main" / "wire.jsonl", [
+        ({**record, "time": 1_772_445_600_000 + number}, name)
+        for number, (record, name) in enumerate(records)
+    ]
+
+
+def kimi_before(folder):
+    """kimi-cli, the program before Kimi Code."""
+
+    def event(kind, **payload):
+        return {"message": {"type": kind, "payload": payload}}
+
+    def call(call_id, name):
+        return event("ToolCall", type="function", id=call_id, function={"name": name})
+
+    records = [
+        (event("TurnBegin", user_input="Start"), ""),
+        (call("c1", "Shell"), "Shell"),
+        (call("c2", "Glob"), "Glob"),
+        (event("ToolResult", tool_call_id="c2"), "Shell"),
+        (event("ToolResult", tool_call_id="c1"), ""),
+        (call("c3", "Shell"), "Shell"),
+        (event("StepInterrupted"), ""),
+        (event("ToolResult", tool_call_id="c3"), ""),
+    ]
+    return folder / ".kimi" / "sessions" / ("0" * 32) / SESSION / "wire.jsonl", [
+        ({"timestamp": 1_772_445_600.5 + number, **record}, name)
+        for number, (record, name) in enumerate(records)
+    ]
+
+
+def openclaw(folder):
+    """After the first result, the name of another tool that still runs is not known."""
+
+    def answer(stop, *calls):
+        content = [{"type": "toolCall", "id": key, "name": name} for key, name in calls]
+        return {"role": "assistant", "content": content, "stopReason": stop}
+
+    messages = [
+        ({"role": "user", "content": "Start"}, ""),
+        (answer("toolUse", ("c1", "read"), ("c2", "exec")), "exec"),
+        ({"role": "toolResult", "toolCallId": "c2", "content": []}, ""),
+        (answer("stop"), ""),
+    ]
+    records = [
+        ({"type": "message", "id": f"e{number}", "message": message}, name)
+        for number, (message, name) in enumerate(messages)
+    ]
+    path = folder / ".openclaw" / "agents" / "main" / "sessions" / f"{SESSION}.jsonl"
+    return path, stamped([({"type": "session", "id": SESSION}, ""), *records])
+
+
+CASES = {
+    "claude": claude,
+    "codex": codex,
+    "copilot": copilot,
+    "gemini": gemini,
+    "kimi": kimi,
+    "kimi-cli": kimi_before,
+    "openclaw": openclaw,
+    "pi": pi,
+    "qwen": qwen,
+}
 
 
 def tool_of(ledger):
@@ -156,11 +236,11 @@ def tool_of(ledger):
     return session.facts.signal.tool
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_after_each_record(case, tmp_path):
-    path, records = case(tmp_path)
+@pytest.mark.parametrize("name", CASES)
+def test_after_each_record(name, tmp_path):
+    path, records = CASES[name](tmp_path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    grown, agent = Ledger(), AGENTS[case.__name__]
+    grown, agent = Ledger(), AGENTS[name.partition("-")[0]]
     names = []
     for record, _ in records:
         with path.open("a") as file:

@@ -26,6 +26,7 @@ from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.decoding import Count
 from agtop_exporter.reading.documents import usable_document
 from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.open_calls import OpenCalls
 from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.state import ReaderState
 
@@ -88,6 +89,7 @@ class Payload(msgspec.Struct, gc=False):
     max_context_tokens: Count | None = None
     user_input: str | list[Part] | None = None
     id: str | None = None
+    tool_call_id: str | None = None
     function: Function | None = None
     agent_id: str | None = None
     event: "Event | None" = None
@@ -135,6 +137,7 @@ class WireState(ReaderState):
     """The reader state of one `wire.jsonl`."""
 
     latest: float = 0.0  # in unix seconds
+    calls: OpenCalls = msgspec.field(default_factory=OpenCalls)
 
 
 class WireParser(RecordParser[Record, WireState]):
@@ -179,8 +182,23 @@ class WireParser(RecordParser[Record, WireState]):
         if record.timestamp > 0 and not self.copied:
             self.state.latest = max(self.state.latest, record.timestamp)
             self.session.observe_time(record.timestamp)
-            self.session.signal = SIGNALS.get(event.type, self.session.signal)
         self._handle(event.type, event.payload or Payload(), is_own=True)
+        self._set_signal(event.type, event.payload or Payload())
+
+    def _set_signal(self, kind: str, payload: Payload) -> None:
+        """Set the activity, with the tool that runs. Records of a turn begin or end it."""
+        if self.copied:
+            return
+        calls, signal = self.state.calls, self.session.signal
+        if kind in SIGNALS:
+            calls.clear()
+            signal = SIGNALS[kind]
+        elif kind == "ToolCall" and payload.id and payload.function:
+            calls.begin(((payload.id, tool_label(payload.function.name)),))
+            signal = Signal("running", "", kind)
+        elif kind == "ToolResult" and calls.end(payload.tool_call_id or ""):
+            signal = Signal("running", "", kind)
+        self.session.signal = signal.with_tool(calls.tool)
 
     def _handle(self, kind: str, payload: Payload, *, is_own: bool) -> None:
         """Process an event of this agent, or of a subagent that has no file."""

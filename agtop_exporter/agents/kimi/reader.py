@@ -27,6 +27,7 @@ from agtop_exporter.reading.decoding import Errors, decoder, seconds_of
 from agtop_exporter.reading.documents import read_document, usable_document
 from agtop_exporter.reading.files import read_head
 from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.open_calls import OpenCalls
 from agtop_exporter.reading.parsers import RecordParser, TranscriptParser
 from agtop_exporter.reading.state import NoState, ReaderState
 
@@ -34,9 +35,10 @@ NAME = "kimi"
 WIRE, DESCRIPTION = "wire.jsonl", "state.json"
 AGENTS, MAIN = "agents", "main"
 TITLE_RANK = 3
-CALLS_MAX = 128  # maximum number of calls in the state
 ALIASES_MAX = 32
 INDEX, INDEX_BYTES = "session_index.jsonl", 4 * 1024 * 1024
+TOOL_CALL, TOOL_RESULT = "tool.call", "tool.result"  # types of events
+TURN_LIMITS = frozenset({"turn.prompt", "turn.ended", "turn.cancel"})
 SIGNALS = {
     "turn.prompt": Signal("running", "", "turn.prompt"),
     "interaction.request": Signal("waiting", "input", "interaction.request"),
@@ -50,7 +52,7 @@ class WireState(ReaderState):
 
     latest: float = 0.0  # in unix seconds
     aliases: dict[str, str] = field(default_factory=dict)  # name of the model by alias
-    calls: dict[str, str] = field(default_factory=dict)  # label of the tool by call id
+    calls: OpenCalls = field(default_factory=OpenCalls)
 
 
 class WireParser(TranscriptParser[Record, WireState]):
@@ -137,28 +139,34 @@ class WireParser(TranscriptParser[Record, WireState]):
         self.add_event(f"prompt:{key}", turns=1)
 
     def _handle_event(self, event: LoopEvent, key: str) -> None:
-        call = event.tool_call_id
-        if event.type == "tool.call" and call:
-            label = tool_label(event.name)
-            self.state.calls = dict(list({**self.state.calls, call: label}.items())[-CALLS_MAX:])
-            self.add_event(f"call:{call}:{key}", tools=((call, label),))
-        elif event.type == "tool.result" and event.result and event.result.is_error:
-            failed = ((call, self.state.calls.get(call, tool_label(""))),)
-            self.add_event(f"failure:{call}:{key}", tool_errors=failed)
+        call, calls = event.tool_call_id, self.state.calls
+        if event.type == TOOL_CALL and call:
+            tools = ((call, tool_label(event.name)),)
+            calls.begin(tools)
+            self._run(TOOL_CALL)
+            self.add_event(f"call:{call}:{key}", tools=tools)
+        elif event.type == TOOL_RESULT:
+            if event.result and event.result.is_error:
+                failed = ((call, calls.names.get(call, tool_label(""))),)
+                self.add_event(f"failure:{call}:{key}", tool_errors=failed)
+            if calls.end(call):
+                self._run(TOOL_RESULT)
 
     def _set_signal(self, record: Record) -> None:
+        if record.type in TURN_LIMITS:
+            self.state.calls.clear()
         if self.copied:
             return
         if record.type == "turn.ended":
             failed = record.reason == "failed"
-            kind = (
-                Signal("error", "error", "turn.ended")
-                if failed
-                else Signal("idle", "", "turn.ended")
-            )
-            self.session.signal = kind
+            signal = Signal(*(("error", "error") if failed else ("idle", "")), record.type)
         else:
-            self.session.signal = SIGNALS.get(record.type, self.session.signal)
+            signal = SIGNALS.get(record.type, self.session.signal)
+        self.session.signal = signal.with_tool(self.state.calls.tool)
+
+    def _run(self, detail: str) -> None:
+        if not self.copied:
+            self.session.signal = Signal("running", "", detail)
 
 
 class DescriptionParser(RecordParser[Description, NoState]):

@@ -92,17 +92,18 @@ class Transcript:
 
     def _handle_answer(self, message: Message, key: str) -> None:
         """Add a response. If another agent answered, only the activity and the model are used."""
-        self._set_signal(SIGNALS.get(message.stop_reason or "", self.session.signal))
-        self._select(message.served_model)
-        if message.is_of_other_program:
-            return
-        usage = message.usage or Usage()
-        tokens = token_counts(usage)
         calls = tuple(
             (block.id or f"{key}:{index}", tool_label(block.name))
             for index, block in enumerate(message.blocks)
             if block.type == "toolCall"
         )
+        signal = SIGNALS.get(message.stop_reason or "", self.session.signal)
+        self._set_signal(signal.with_tool(next((name for _, name in reversed(calls)), "")))
+        self._select(message.served_model)
+        if message.is_of_other_program:
+            return
+        usage = message.usage or Usage()
+        tokens = token_counts(usage)
         if tokens == NO_TOKENS:  # the request failed
             if calls:
                 self._add_event(f"calls:{key}", tools=calls)
