@@ -148,6 +148,56 @@ def gemini(folder):
     return path, stamped([(header, ""), *records])
 
 
+def grok(folder):
+    def update(name, **fields):
+        return {"params": {"sessionId": SESSION, "update": {"sessionUpdate": name, **fields}}}
+
+    def call(call_id, kind):
+        return update("tool_call", toolCallId=call_id, kind=kind)
+
+    def result(call_id, status):
+        return update("tool_call_update", toolCallId=call_id, status=status)
+
+    updates = [
+        (update("user_message_chunk", content={"type": "text", "text": "Start"}), ""),
+        (call("c1", "read"), "read"),
+        (call("c2", "execute"), "execute"),
+        (result("c2", "in_progress"), "execute"),
+        (result("c2", "failed"), "read"),
+        (result("c1", "completed"), ""),
+        (call("c3", "execute"), "execute"),
+        (update("turn_completed", stop_reason="cancelled"), ""),
+    ]
+    path = folder / ".grok" / "sessions" / "%2Fhome" / SESSION / "updates.jsonl"
+    return path, [
+        ({"timestamp": 1_772_445_600 + number, **record}, name)
+        for number, (record, name) in enumerate(updates)
+    ]
+
+
+def junie(folder):
+    def event(kind, **fields):
+        return {"kind": "SessionA2uxEvent", "event": {"agentEvent": {"kind": kind, **fields}}}
+
+    def step(kind, number, status):
+        return event(f"{kind}BlockUpdatedEvent", stepId=f"s{number}", status=status)
+
+    records = [
+        ({"kind": "UserPromptEvent", "prompt": "Start"}, ""),
+        (step("Terminal", 1, "IN_PROGRESS"), "terminal"),
+        (step("ViewFiles", 2, "IN_PROGRESS"), "view_files"),
+        (step("ViewFiles", 2, "COMPLETED"), "terminal"),
+        (step("Terminal", 1, "FAILED"), ""),
+        (step("Tool", 3, "IN_PROGRESS"), "tool"),
+        ({"kind": "TaskState"}, ""),
+        (step("Tool", 3, "COMPLETED"), ""),
+    ]
+    return folder / ".junie" / "sessions" / SESSION / "events.jsonl", [
+        ({**record, "timestampMs": 1_772_445_600_000 + number}, name)
+        for number, (record, name) in enumerate(records)
+    ]
+
+
 def kimi(folder):
     def event(kind, call_id, name=""):
         call = {"type": kind, "toolCallId": call_id, "name": name}
@@ -223,6 +273,8 @@ CASES = {
     "codex": codex,
     "copilot": copilot,
     "gemini": gemini,
+    "grok": grok,
+    "junie": junie,
     "kimi": kimi,
     "kimi-cli": kimi_before,
     "openclaw": openclaw,

@@ -20,6 +20,7 @@ from agtop_exporter.model import (
     Batch,
     Cursor,
     SessionUpdate,
+    Signal,
     TokenCounts,
     UsageEvent,
 )
@@ -100,7 +101,7 @@ class ConversationParser(DatabaseParser[ConversationState]):
         for step_row, step in read_steps:
             self._add_unclaimed(step_row, step, session)
         last = database.find(STEPS, StepRow, where="1 ORDER BY idx DESC", values=(), limit=1)
-        session.signal = next(map(steps.signal, last), session.signal)
+        session.signal = next(map(self._signal, last), session.signal)
         if not (state.responses.anchors or state.steps.anchors):  # an empty database is no session
             self.batch.sessions.clear()
 
@@ -145,6 +146,11 @@ class ConversationParser(DatabaseParser[ConversationState]):
 
     def _step(self, row: StepRow) -> Step:
         return messages.step(self._fields(row.metadata, f"{STEPS}:{row.idx}"))
+
+    def _signal(self, last: StepRow) -> Signal:
+        """Return the activity of a session, with the tool of its last step if the tool runs."""
+        tool = self._step(last).tool if last.status != steps.DONE else None
+        return steps.signal(last).with_tool(tool_label(tool[1]) if tool else "")
 
     # --- rows -------------------------------------------------------------------------------
 

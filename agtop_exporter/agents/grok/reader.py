@@ -24,6 +24,7 @@ from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.documents import read_document, usable_document
 from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.open_calls import OpenCalls
 from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.state import NoState, ReaderState
 from agtop_exporter.signature import UUID
@@ -31,7 +32,9 @@ from agtop_exporter.signature import UUID
 NAME = "grok"
 LOG, DESCRIPTION = "updates.jsonl", "summary.json"
 SUMMARY_RANK, TITLE_RANK = 2, 3
-CALLS_MAX = 128  # maximum number of calls, turns or subagents in the state
+ENTRIES_MAX = 128  # maximum number of turns or subagents in the state
+FAILED = "failed"
+ENDED = frozenset({FAILED, "completed"})  # statuses of a tool call that has a result
 IS_UNIQUE = re.compile(UUID).fullmatch
 Value = TypeVar("Value")
 BUSY = frozenset(
@@ -44,7 +47,7 @@ class LogState(ReaderState):
     """The reader state of one log."""
 
     latest: float = 0.0  # in unix seconds
-    calls: dict[str, str] = field(default_factory=dict)  # label of the tool by call id
+    calls: OpenCalls = field(default_factory=OpenCalls)
     ended: dict[str, float] = field(default_factory=dict)  # end of a turn by prompt id
     subagents: dict[str, str] = field(default_factory=dict)  # prompt id by id of the subagent
 
@@ -84,8 +87,6 @@ class LogParser(RecordParser[Line, LogState]):
         if time and not self.copied:
             self.session.observe_time(time)
             self.state.latest = max(self.state.latest, time)
-        if update.kind in BUSY:
-            self.session.signal = Signal("running", "", update.kind)
         if update.kind == "turn_completed":
             self._handle_end(update)
         elif update.kind == "user_message_chunk":
@@ -96,12 +97,16 @@ class LogParser(RecordParser[Line, LogState]):
             self._add_subagent(update.child_session_id or "", update.parent_prompt_id or "")
         elif update.kind == "subagent_finished":
             self._end_subagent(update.child_session_id or "")
+        if update.kind in BUSY:
+            busy = Signal("running", "", update.kind)
+            self.session.signal = busy.with_tool(self.state.calls.tool)
 
     def _handle_end(self, update: Update) -> None:
         """Add the usage of a turn.
 
         If a turn was written twice, the larger numbers are counted.
         """
+        self.state.calls.clear()
         failed = update.stop_reason == "error"
         kind, reason = ("error", "error") if failed else ("idle", "")
         self.session.signal = Signal(kind, reason, update.kind)
@@ -145,12 +150,14 @@ class LogParser(RecordParser[Line, LogState]):
     def _handle_call(self, update: Update) -> None:
         calls = self.state.calls
         if update.kind == "tool_call":
-            calls[update.call_id] = tool_label(update.tool or "")
-            self.state.calls = _latest(calls)
-            self._add(f"call:{update.call_id}", tools=((update.call_id, calls[update.call_id]),))
-        elif update.status == "failed" and update.call_id in calls:
-            failed = ((update.call_id, calls[update.call_id]),)
-            self._add(f"failure:{update.call_id}", tool_errors=failed)
+            tools = ((update.call_id, tool_label(update.tool or "")),)
+            calls.begin(tools)
+            self._add(f"call:{update.call_id}", tools=tools)
+        elif update.status in ENDED and update.call_id in calls.names:
+            if update.status == FAILED:
+                failed = ((update.call_id, calls.names[update.call_id]),)
+                self._add(f"failure:{update.call_id}", tool_errors=failed)
+            calls.end(update.call_id)
 
     def _add_subagent(self, session_id: str, prompt_id: str) -> None:
         if not self.copied and not self.is_subagent and prompt_id and IS_UNIQUE(session_id):
@@ -203,8 +210,8 @@ class DescriptionParser(RecordParser[Description, NoState]):
 
 
 def _latest(known: dict[str, Value]) -> dict[str, Value]:
-    """Return the last items of a dictionary, at most CALLS_MAX."""
-    return dict(list(known.items())[-CALLS_MAX:])
+    """Return the last items of a dictionary, at most ENTRIES_MAX."""
+    return dict(list(known.items())[-ENTRIES_MAX:])
 
 
 def _turns_in(log: Path) -> list[UsageEvent]:

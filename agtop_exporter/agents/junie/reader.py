@@ -22,12 +22,14 @@ from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.costs import picodollars
 from agtop_exporter.reading.decoding import seconds_of
 from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.open_calls import OpenCalls
 from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.state import NoState, ReaderState
 
 NAME = "junie"
 EVENTS, INDEX = "events.jsonl", "index.jsonl"
 TITLE_RANK = 3
+RUNNING = "IN_PROGRESS"  # status of a step
 SIGNALS = {
     "UserPromptEvent": Signal("running", "", "UserPromptEvent"),
     "TaskStartedEvent": Signal("running", "", "TaskStartedEvent"),
@@ -41,6 +43,7 @@ class EventsState(ReaderState):
 
     latest: float = 0.0  # time of the latest event, in unix seconds
     largest: int = 0  # tokens in the largest prompt since the latest message of the user
+    calls: OpenCalls = msgspec.field(default_factory=OpenCalls)
 
 
 class EventsParser(RecordParser[Line, EventsState]):
@@ -62,7 +65,7 @@ class EventsParser(RecordParser[Line, EventsState]):
             self.state.latest = max(self.state.latest, time)
             self.session.observe_time(time)
         time = time or self.state.latest
-        self.session.signal = SIGNALS.get(record.kind, self.session.signal)
+        self._set_signal(record.kind)
         if record.kind == "UserPromptEvent":
             self.session.set_title(record.presentable_prompt or record.prompt or "", PROMPT_RANK)
             self.state.largest = 0
@@ -76,7 +79,7 @@ class EventsParser(RecordParser[Line, EventsState]):
 
     def _handle_event(self, event: AgentEvent, line: Line, time: float, offset: int) -> None:
         session = self.session
-        self.session.signal = SIGNALS.get(event.kind, self.session.signal)
+        self._set_signal(event.kind)
         if event.kind == "LlmResponseMetadataEvent":
             for index, usage in enumerate(event.model_usage or ()):
                 agent = (event.agent.id if event.agent else None) or ""
@@ -93,7 +96,23 @@ class EventsParser(RecordParser[Line, EventsState]):
         elif event.kind in BLOCKS and event.step_id:
             calls = ((event.step_id, BLOCKS[event.kind]),)
             failed = calls if event.status == "FAILED" else ()
+            self._note_call(calls, event)
             self._add(f"step:{event.step_id}", time, tools=calls, tool_errors=failed)
+
+    def _set_signal(self, kind: str) -> None:
+        """Set the activity if a line or event of this kind begins or ends a task."""
+        if kind in SIGNALS:
+            self.state.calls.clear()
+            self.session.signal = SIGNALS[kind]
+
+    def _note_call(self, calls: tuple[tuple[str, str], ...], event: AgentEvent) -> None:
+        """Name the tool that runs in the activity of the session."""
+        known = self.state.calls
+        if event.status == RUNNING:
+            known.begin(calls)
+        elif not known.end(event.step_id or ""):
+            return
+        self.session.signal = Signal("running", "", event.kind).with_tool(known.tool)
 
     def _choose_model(self, usage: Usage) -> None:
         """Set the model of the session to that of its largest request.
