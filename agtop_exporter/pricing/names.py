@@ -18,7 +18,7 @@ _REGION = re.compile(
     r"|(?:[a-z_-]+/)?(?:us-gov\.|(?:us|eu|ap|apac|au|jp|ca|sa)\.(?:amazon|meta|mistral)\.))"
 )
 
-# Reasoning efforts, which Cursor and Antigravity add to names: gpt-5.2-codex-high,
+# Reasoning efforts, which some agents add to the names of models: gpt-5.2-codex-high,
 # claude-4.6-opus-max-thinking. They do not change the price of a token. `max` without `thinking`
 # is an effort only of Claude and of the named GPT models: gpt-5.1-codex-max is another model.
 _EFFORT = re.compile(

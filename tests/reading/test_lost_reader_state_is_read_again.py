@@ -22,7 +22,12 @@ from agtop_exporter.reading.state import NoState, ReaderState, restore
 STATELESS = ("auggie", "cline", "openhands")  # agents whose files are all documents
 AGENTS = [agent for agent in load_agents() if agent.name not in STATELESS]
 every_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
-IMPORTS = ('INSERT INTO "external_import"', 'INSERT INTO "claude_import"')
+BEFORE_OTHERS = (
+    # MiMo Code writes which messages are imported in the transaction that writes the messages.
+    *('INSERT INTO "external_import"', 'INSERT INTO "claude_import"'),
+    # Goose writes the provider of a session, here Claude Code, before the usage of the session.
+    """INSERT INTO "sessions" VALUES('20260905_1'""",
+)
 PROJECT_TOTALS = ("project_tokens", "project_cost")
 
 
@@ -71,10 +76,9 @@ def split_database(path):
     path.unlink()
     tables = [each for each in statements if each.startswith("CREATE")]
     rows = [each for each in statements if not each.startswith("CREATE")]
-    # MiMo Code writes which messages are imported in the transaction that writes the messages.
-    imports = [each for each in rows if each.startswith(IMPORTS)]
-    rows = [each for each in rows if each not in imports]
-    execute(path, tables + imports + rows[::2])
+    first = [each for each in rows if each.startswith(BEFORE_OTHERS)]
+    rows = [each for each in rows if each not in first]
+    execute(path, tables + first + rows[::2])
     return lambda: execute(path, rows[1::2])
 
 
