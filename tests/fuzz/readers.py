@@ -175,8 +175,6 @@ def again(name, work):
 def run(name, work, arguments):
     """Fuzz in a child process; return its CPU seconds and the last line of libFuzzer."""
     folder = work / name
-    for part in ("corpus", "seeds", "findings"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
     command = [sys.executable, __file__, "--in-child", name, "--work", str(work), "--", *arguments]
     before = os.times()
     with (folder / "log").open("ab") as log:
@@ -231,6 +229,8 @@ def is_kept(target, data):
 def inputs_of(name, work):
     """Return the folders with the inputs of an agent. Stored inputs are unpacked into one."""
     folder = work / name
+    for part in ("corpus", "seeds", "findings"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
     for data in fuzzing.stored_inputs(name) if name in stored_names() else ():
         (folder / "seeds" / sha256(data).hexdigest()[:16]).write_bytes(data)
     return folder / "corpus", folder / "seeds"
