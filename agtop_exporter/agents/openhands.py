@@ -159,9 +159,12 @@ class ConversationParser(RecordParser[Conversation, NoState]):
         # A copy of a conversation has the ids and the figures of its original. The list of an agent
         # that works for the conversation is put together anew, so its positions change.
         origin = usage.response_id or f"{session.session_id}:{place}"
+        earlier = f"{usage.response_id or session.session_id}:{place}"  # in earlier versions
+        figures = f"{usage.prompt_tokens}:{usage.completion_tokens}"
         self.batch.events.append(
             UsageEvent(
-                key=f"{origin}:{usage.prompt_tokens}:{usage.completion_tokens}",
+                key=f"{origin}:{figures}",
+                other_keys=(f"{earlier}:{figures}",),
                 session_id=session.session_id,
                 time=time or self.batch.modified_at,
                 model=usage.model or model or session.model,

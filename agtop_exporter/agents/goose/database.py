@@ -141,6 +141,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
             self.add_response(
                 UsageEvent(
                     key=row.sum_key,
+                    other_keys=row.other_sum_keys,
                     session_id=row.id,
                     time=seconds_of_text(row.updated_at),
                     model=self._model(row),
@@ -162,13 +163,15 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         )
         time = seconds(request.created_timestamp)
         key = f"request:{request.session_id}:{request.id}:{request.created_timestamp:.0f}"
+        other_keys: tuple[str, ...] = ()
         is_sum = request.cost_source == CARRIED_FORWARD
         if is_sum and not self._has_requests(request.session_id, before=request.id):
-            key = row.sum_key
+            key, other_keys = row.sum_key, row.other_sum_keys
         if tokens.total and not row.is_elsewhere:
             self.add_response(
                 UsageEvent(
                     key=key,
+                    other_keys=other_keys,
                     session_id=request.session_id,
                     time=time,
                     model=request.model or self._model(row),

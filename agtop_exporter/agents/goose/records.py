@@ -60,6 +60,11 @@ class SessionRow(TableRow):
         return f"sum:{self.id}:{self.created_at}"
 
     @property
+    def other_sum_keys(self) -> tuple[str, ...]:
+        """The event key of the sum in earlier versions of this program."""
+        return (f"sum:{self.id}",)
+
+    @property
     def is_elsewhere(self) -> bool:
         """Whether another agent made the requests of the session, and recorded their usage."""
         return self.provider_name in ELSEWHERE
