@@ -238,6 +238,17 @@ def test_a_prompt_that_only_a_later_record_divides(tmp_path):
     assert tokens_of(record) == TokenCounts(input=200, cache_read=1_300, output=30)
 
 
+def test_a_record_with_the_session_id_that_comes_late(tmp_path):
+    """Then an earlier read knew the session by the name of its file only."""
+    first = {**answer(1, "10:01"), "id": "m1"}
+    path = write_lines(tmp_path / CHATS / "session-1.jsonl", first)
+    ledger = Ledger()
+    read_on(ledger, AGENT, str(path))
+    write_lines(path, first, header(), first, answer(2, "10:02"))
+    read_on(ledger, AGENT, str(path))
+    assert ledger.totals["requests", "gemini", "gemini-2.5-pro"] == 2
+
+
 def test_g15_what_was_billed_stays_when_it_is_rewound(tmp_path):
     history = {"$set": {"messages": [user(1, "10:00"), answer(9, "10:09", None)]}}
     records = [answer(1, "10:01"), {"$rewindTo": "m1"}, history, answer(2, "10:02")]

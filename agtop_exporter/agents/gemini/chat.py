@@ -196,8 +196,14 @@ class ChatReader:
         project = project_folder(self.path)
         session.cwd = working_directory(project) or session.cwd
         session.subscription = subscription(project.rsplit("/", 2)[0])
+        stem = Path(self.path).stem  # the id in an earlier read, if the record with the id is late
         batch.events = [
-            msgspec.structs.replace(event, key=scoped(event.key, session_id), session_id=session_id)
+            msgspec.structs.replace(
+                event,
+                key=scoped(event.key, session_id),
+                other_keys=() if UUID.search(event.key) else (scoped(event.key, stem),),
+                session_id=session_id,
+            )
             for event in (*self.responses.values(), *batch.events)
         ]
         self._name_model()
