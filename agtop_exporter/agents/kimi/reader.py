@@ -159,7 +159,8 @@ class WireParser(TranscriptParser[Record, WireState]):
             return
         if record.type == "turn.ended":
             failed = record.reason == "failed"
-            signal = Signal(*(("error", "error") if failed else ("idle", "")), record.type)
+            kind, reason = ("error", "error") if failed else ("idle", "")
+            signal = Signal(kind, reason, record.type)
         else:
             signal = SIGNALS.get(record.type, self.session.signal)
         self.session.signal = signal.with_tool(self.state.calls.tool)
