@@ -157,7 +157,7 @@ class ConversationParser(RecordParser[Conversation, NoState]):
         if not tokens.total:
             return
         # A copy of a conversation has the ids and the figures of its original. The list of an agent
-        # that works for the conversation is put together anew, so its positions change.
+        # that works for the conversation is built again, so its positions change.
         origin = usage.response_id or f"{session.session_id}:{place}"
         earlier = f"{usage.response_id or session.session_id}:{place}"  # in earlier versions
         figures = f"{usage.prompt_tokens}:{usage.completion_tokens}"

@@ -146,9 +146,7 @@ class RequestsParser(DatabaseParser[DatabaseState]):
                 call = ((row.id, tool_label(row.tool_name)),)
                 time, key = seconds_of(row.started_at) or 0.0, f"tool:{row.id}"
                 self.batch.event(key, session_id=row.session_id, time=time, tools=call)
-        if last is None:
-            return known
-        return (Watermark() if self.database.reset else known).moved_to(*last)
+        return known if last is None else known.moved_to(*last, reset=self.database.reset)
 
     def _describe(self, row: SessionRow) -> None:
         session = self.batch.session(row.id)

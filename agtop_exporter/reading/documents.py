@@ -124,21 +124,27 @@ def _text(descriptor: int, size: int, kept: re.Pattern[bytes] | None) -> tuple[b
     `size` is the size of the file. The text of a long file lacks its long strings, and also its
     strings of medium length if necessary. The text is None if it is too long even without them.
     """
-    digest = hashlib.blake2b(digest_size=16)
     if size <= LONG_LINE_BYTES:
-        blocks = list(_blocks(descriptor))
-        for block in blocks:
-            digest.update(block)
-        return b"".join(blocks), digest.digest()
-    for limit in (LONG_STRING_BYTES, SHORTER_STRING_BYTES):
-        digest = hashlib.blake2b(digest_size=16)
-        shortener = StringShortener(kept, string_bytes=limit)
-        for block in _blocks(descriptor):
-            digest.update(block)
-            shortener.feed(block)
-        if not shortener.overflow:
-            return shortener.line(), digest.digest()
-    return None, digest.digest()
+        whole = b"".join(_blocks(descriptor))
+        return whole, hashlib.blake2b(whole, digest_size=16).digest()
+    text, digest = _shortened(descriptor, kept, LONG_STRING_BYTES)
+    if text is None:
+        text, digest = _shortened(descriptor, kept, SHORTER_STRING_BYTES)
+    return text, digest
+
+
+def _shortened(
+    descriptor: int, kept: re.Pattern[bytes] | None, limit: int
+) -> tuple[bytes | None, bytes]:
+    """Return (text without strings longer than `limit` bytes, digest of the whole file).
+
+    The text is None if it is too long.
+    """
+    digest, shortener = hashlib.blake2b(digest_size=16), StringShortener(kept, string_bytes=limit)
+    for block in _blocks(descriptor):
+        digest.update(block)
+        shortener.feed(block)
+    return None if shortener.overflow else shortener.line(), digest.digest()
 
 
 def _blocks(descriptor: int) -> Iterator[bytes]:

@@ -22,15 +22,17 @@ class Watermark(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
 
     anchors: tuple[tuple[int, str], ...] = ()
 
-    def moved_to(self, rowid: int, key: str) -> "Watermark":
+    def moved_to(self, rowid: int, key: str, *, reset: str = "") -> "Watermark":
         """Return the watermark after a later row with this row id and key.
 
         The new watermark has an anchor for that row. Of the older anchors, it has one for each
         range of distances (1, 2 to 3, 4 to 7, and so on) from that row. If some of the last rows
-        are deleted, the next read therefore repeats about as many rows as were deleted.
+        are deleted, the next read therefore repeats about as many rows as were deleted. `reset`
+        is the reason why the table was read again from its start, or "". With a reason, the older
+        anchors are dropped.
         """
         by_distance: dict[int, tuple[int, str]] = {}
-        for anchor in self.anchors:
+        for anchor in () if reset else self.anchors:
             if anchor[0] < rowid:
                 # the farthest anchor of each distance stays
                 by_distance[(rowid - anchor[0]).bit_length()] = anchor

@@ -48,7 +48,7 @@ def test_a_later_change_adds_only_new_responses(tmp_path):
 
 
 def test_a_task_that_is_continued_counts_each_response_once(tmp_path):
-    """`ConversationStats.get_combined_metrics` puts the lists of several models together anew."""
+    """`ConversationStats.get_combined_metrics` builds the list of all models again."""
     ledger = Ledger()
     own = [{"prompt_tokens": 100, "response_id": f"own{number}"} for number in range(3)]
     condenser = {"prompt_tokens": 40, "response_id": "condenser"}

@@ -85,8 +85,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
             last = (rowid, str(row.id))
             yield row
         if last is not None:
-            base = Watermark() if self.database.reset else known
-            self.state.watermarks[table] = base.moved_to(*last)
+            self.state.watermarks[table] = known.moved_to(*last, reset=self.database.reset)
 
     def _handle_session(self, row: SessionRow) -> None:
         if not self.is_future(seconds_of_text(row.updated_at)):

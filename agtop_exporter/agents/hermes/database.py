@@ -101,7 +101,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
     def _new_sessions(self) -> list[SessionRow]:
         known, rows = self.state.sessions, list[SessionRow]()
         for rowid, row in self.database.after(SESSIONS, known, SessionRow):
-            known = (Watermark() if self.database.reset else known).moved_to(rowid, row.id)
+            known = known.moved_to(rowid, row.id, reset=self.database.reset)
             rows.append(row)
         self.state.sessions = known
         return rows
@@ -109,7 +109,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
     def _new_messages(self) -> list[MessageRow]:
         known, rows = self.state.messages, list[MessageRow]()
         for rowid, row in self.database.after(MESSAGES, known, MessageRow):
-            known = (Watermark() if self.database.reset else known).moved_to(rowid, str(row.id))
+            known = known.moved_to(rowid, str(row.id), reset=self.database.reset)
             rows.append(row)
         self.state.messages = known
         return rows

@@ -182,8 +182,9 @@ class WireParser(RecordParser[Record, WireState]):
         if record.timestamp > 0 and not self.copied:
             self.state.latest = max(self.state.latest, record.timestamp)
             self.session.observe_time(record.timestamp)
-        self._handle(event.type, event.payload or Payload(), is_own=True)
-        self._set_signal(event.type, event.payload or Payload())
+        payload = event.payload or Payload()
+        self._handle(event.type, payload, is_own=True)
+        self._set_signal(event.type, payload)
 
     def _set_signal(self, kind: str, payload: Payload) -> None:
         """Set the activity, with the tool that runs. Records of a turn begin or end it."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from agtop_exporter.agents import (
     Agent,
     Environment,
+    entries_of,
     is_folder,
     named_files,
     walk,
@@ -61,11 +62,7 @@ def files(root: Path) -> Iterator[os.DirEntry[str] | FileGroup]:
 
 def _folders(root: Path) -> list[Path]:
     """Return the folders in a directory; an empty list if the directory cannot be read."""
-    try:
-        with os.scandir(root) as entries:
-            return sorted(Path(entry.path) for entry in entries if is_folder(entry))
-    except OSError:
-        return []
+    return sorted(Path(entry.path) for entry in entries_of(root) if is_folder(entry))
 
 
 def read(path: str, cursor: Cursor) -> Batch:

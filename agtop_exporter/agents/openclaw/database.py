@@ -57,8 +57,7 @@ class AgentParser(DatabaseParser[DatabaseState]):
             if event is not None and row.session_id:
                 self._transcript(row.session_id).add(event, rowid)
         if last is not None:
-            base = Watermark() if database.reset else known
-            self.state.events = base.moved_to(*last)
+            self.state.events = known.moved_to(*last, reset=database.reset)
 
     def _event(self, row: EventRow, rowid: int) -> Event | None:
         """Return the decoded event in a row. If it is invalid, count an error and return None."""

@@ -59,12 +59,10 @@ class TableReader(DatabaseParser[DatabaseState]):
         for rowid, row in self.database.after(table, watermark, kind, matching=matching or "1"):
             last = (rowid, row.id)
             yield rowid, row
-        if self.database.reset:
-            watermark = Watermark()
         if matching and not self.database.more:
             last = self.database.newest(table) or last
         if last[0]:
-            self.state.rows[table] = watermark.moved_to(*last)
+            self.state.rows[table] = watermark.moved_to(*last, reset=self.database.reset)
 
     def read_again(self, table: str, row_id: str) -> None:
         """Read a row again in the next read, because it can still change."""

@@ -67,8 +67,7 @@ class ThreadsParser(DatabaseParser[DatabaseState]):
             last = (rowid, row.id)
             self._handle_row(row)
         if last is not None:
-            base = Watermark() if database.reset else known
-            self.state.watermark = base.moved_to(*last)
+            self.state.watermark = known.moved_to(*last, reset=database.reset)
 
     def _handle_row(self, row: ThreadRow) -> None:
         self.batch.unknown.observe(row.data_type)
