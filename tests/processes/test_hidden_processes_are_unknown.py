@@ -14,9 +14,10 @@ pytestmark = pytest.mark.integration
 OWNER = 65_534  # another user than the one that runs the tests
 SCRIPT = """
 mount -t proc -o hidepid=%s,gid=%d proc /proc || exit
-setpriv --reuid=%d --clear-groups sleep 60 >/dev/null 2>&1 &
+setpriv --reuid=%d --clear-groups sh -c "sleep 60 >/dev/null 2>&1 &"
 setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace -- "$@"
-"""  # without this capability and the group of the mount, root is subject to hidepid
+"""  # without this capability and the group of the mount, root is subject to hidepid;
+# a shell of the other user starts `sleep`, so that it has its owner before the test looks
 
 
 def within(hidepid):
