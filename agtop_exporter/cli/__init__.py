@@ -63,7 +63,8 @@ def _parsed(program: str, words: Sequence[str]) -> tuple[str, Namespace]:
     from agtop_exporter.cli.arguments import parse  # noqa: PLC0415 - takes long to import
     from agtop_exporter.cli.commands import AGTOP, EXPORTER  # noqa: PLC0415 - as above
 
-    return parse(next(one for one in (AGTOP, EXPORTER) if one.name == program), words)
+    one, other = sorted((AGTOP, EXPORTER), key=lambda one: one.name != program)
+    return parse(one, words, [other])
 
 
 def _is_mistake(error: AgtopError) -> bool:
