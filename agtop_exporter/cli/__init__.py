@@ -43,7 +43,10 @@ def _run(program: str, arguments: Sequence[str] | None) -> None:
     protect_stderr()
     try:
         module, options = _parsed(program, sys.argv[1:] if arguments is None else arguments)
-        import_module(f"{__name__}.{module}").run(options)
+        command = import_module(f"{__name__}.{module}")
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see `agtop_exporter.__main__`
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        command.run(options)
     except AgtopError as error:
         for line in str(error).splitlines():
             print(f"{program}: {line}", file=sys.stderr)  # noqa: T201 - the user reads this
