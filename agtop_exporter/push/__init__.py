@@ -48,7 +48,7 @@ class Pusher:
             self._thread.join(FLUSH_SECONDS)
         self._delivery.close()
         if self._latest is not None and not self._delivery.has_delivered(self._latest):
-            reason = self._delivery.problem or f"no answer within {FLUSH_SECONDS:g} seconds"
+            reason = self._delivery.problem or f"it took more than {FLUSH_SECONDS:g} seconds"
             log.warning("last otlp push not delivered", reason=reason)
 
     def _run(self) -> None:

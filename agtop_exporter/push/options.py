@@ -8,6 +8,7 @@ timeout, and the library receives it as an argument.
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
@@ -61,6 +62,7 @@ def push_options(environment: Mapping[str, str]) -> PushOptions:
         compressed=not environment.get(_name("COMPRESSION", environment)),
         endpoint=_endpoint(environment, protocol, mistakes),
     )
+    mistakes += _missing_files(environment)
     if mistakes:
         raise SettingsError("\n".join(mistakes))
     return options
@@ -111,6 +113,15 @@ def _name(what: str, environment: Mapping[str, str]) -> str:
     """
     special = f"OTEL_EXPORTER_OTLP_METRICS_{what}"
     return special if environment.get(special) else f"OTEL_EXPORTER_OTLP_{what}"
+
+
+def _missing_files(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield a message for each variable that names a file for TLS that does not exist."""
+    for what in ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"):
+        name = _name(what, environment)
+        path = environment.get(name)
+        if path and not Path(path).is_file():
+            yield f"{name}: there is no such file: {path}"
 
 
 def _protocol(environment: Mapping[str, str], mistakes: list[str]) -> Protocol:

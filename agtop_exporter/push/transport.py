@@ -40,8 +40,14 @@ class OtlpSession(requests.Session):
         self._time = time
 
     def merge_environment_settings(self, url: Any, *arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - as there
-        """Return the settings of a request to `url`, without a proxy for URLs on this machine."""
+        """Return the settings of a request to `url`, without a proxy for URLs on this machine.
+
+        `verify` of the session is the file in `OTEL_EXPORTER_OTLP_CERTIFICATE`, or True. The file
+        takes precedence over `REQUESTS_CA_BUNDLE`, which requests would prefer.
+        """
         settings = super().merge_environment_settings(url, *arguments)
+        if isinstance(self.verify, str):
+            settings["verify"] = self.verify
         if is_loopback(urlsplit(url).hostname or ""):
             settings["proxies"] = {}
         return settings

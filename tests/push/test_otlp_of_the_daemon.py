@@ -135,7 +135,7 @@ def test_a_receiver_that_hangs_delays_neither_pages_nor_the_end(home):
             code, seconds = running.end()
             running._reader.join()  # noqa: SLF001 - to its end
             assert (code, seconds < 5) == (0, True)
-            assert undelivered(running) == ['"no answer within 3 seconds"']
+            assert undelivered(running) == ['"it took more than 3 seconds"']
 
 
 @pytest.mark.long

@@ -211,6 +211,14 @@ def test_certificates_of_the_environment_are_used(environment, tmp_path):
             assert settings["verify"] == str(tmp_path / "ours.pem")
 
 
+def test_the_certificate_of_the_receiver_takes_precedence(environment, tmp_path):
+    environment(REQUESTS_CA_BUNDLE=str(tmp_path / "ours.pem"))
+    with OtlpSession() as session:
+        session.verify = str(tmp_path / "receiver.pem")  # as OpenTelemetry's exporter sets it
+        settings = session.merge_environment_settings("https://localhost", {}, None, None, None)
+        assert settings["verify"] == str(tmp_path / "receiver.pem")
+
+
 @pytest.mark.parametrize(
     ("host", "local"),
     [

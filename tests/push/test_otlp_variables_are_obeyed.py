@@ -84,6 +84,8 @@ def test_a_variable_selects_it(variables, field, value):
         ("OTEL_EXPORTER_OTLP_HEADERS", "api-key"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "api key=x"),
         ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "a=1,b"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nonexistent/ca.pem"),
+        ("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY", "/nonexistent/key.pem"),
         ("OTEL_EXPORTER_OTLP_HEADERS", 'api-key="x"'),
         ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=\N{EURO SIGN}"),
     ],
