@@ -221,6 +221,18 @@ def codebuddy(home, *, late, folder=".codebuddy"):
     write_lines(home / f"{folder}/projects/unknown/{ID}.jsonl", *records)
 
 
+def dsh(home, *, late):
+    def event(seq, kind, data):
+        return {"type": kind, "seq": seq, "time": 1_772_445_600_000 + 1000 * seq, "data": data}
+
+    usage = {"inputTokens": 100, "outputTokens": 10}
+    records = [event(1, "assistant/message", {"turn": 1, "step": 1, "usage": usage})]
+    if late:
+        records.append(event(2, "request/header", {"header": {"config": {"model": MODEL}}}))
+        records.append({"type": "session", "id": ID, "cwd": DIRECTORY})
+    write_lines(home / f".dsh/sessions/_no-cwd/{ID}/session.v4.jsonl", *records)
+
+
 def opencode(home, *, late, name="opencode"):
     path = home / f".local/share/{name}/{name}.db"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -404,7 +416,21 @@ WRITERS = {
     each.__name__: each
     for each in (
         *(antigravity, claude, cline, codex, copilot, cursor, gemini, goose, opencode, pi, qwen),
-        *(auggie, codebuddy, droid, grok, hermes, junie, kimi, openclaw, openhands, vibe, zcode, zed),
+        *(
+            auggie,
+            codebuddy,
+            droid,
+            dsh,
+            grok,
+            hermes,
+            junie,
+            kimi,
+            openclaw,
+            openhands,
+            vibe,
+            zcode,
+            zed,
+        ),
     )
 } | {  # agents that share a reader
     "kilo": partial(opencode, name="kilo"),
@@ -416,5 +442,6 @@ WRITERS = {
     "kimchi": partial(pi, folder=".config/kimchi/harness/sessions/--unknown--"),
     "traex": partial(codex, folder=".trae/cli"),
     "openclaude": partial(claude, folder=".openclaude"),
+    "cherrystudio": partial(claude, folder=".config/CherryStudio/.claude"),
     "workbuddy": partial(codebuddy, folder=".workbuddy"),
 }
