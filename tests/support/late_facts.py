@@ -440,6 +440,7 @@ WRITERS = {
     "prime": partial(pi, folder=".prime/agent/sessions"),
     "senpi": partial(pi, folder=".senpi/agent/sessions/--unknown--"),
     "kimchi": partial(pi, folder=".config/kimchi/harness/sessions/--unknown--"),
+    "gjc": partial(pi, folder=".gjc/agent/sessions/-unknown"),
     "traex": partial(codex, folder=".trae/cli"),
     "openclaude": partial(claude, folder=".openclaude"),
     "cherrystudio": partial(claude, folder=".config/CherryStudio/.claude"),
