@@ -25,7 +25,9 @@ log = structlog.get_logger()
 
 
 def write(path: Path, page: bytes) -> None:
-    """Replace the file by `page` atomically. A reader finds either the old page or the new page.
+    """Replace the content of the file with `page` atomically.
+
+    A reader finds either the old page or the new page.
 
     Raises:
         AgtopError: The file cannot be written.

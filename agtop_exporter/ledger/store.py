@@ -133,7 +133,7 @@ class Store(StoredRows):
         return file
 
     def use(self, file: LedgerFile) -> None:
-        """Replace the open file by `file`, which has the same rows and is open for writing."""
+        """Replace the open file with `file`, which has the same rows and is open for writing."""
         if self.file is not None:
             self.file.close()
         self.file = file
@@ -151,7 +151,7 @@ class Store(StoredRows):
             self._warn(self.file, obstacle)
 
     def repair(self, error: Exception) -> set[str]:
-        """Replace the damaged file by a new file with its readable rows.
+        """Replace the damaged file with a new file with its readable rows.
 
         `error` is the error that revealed the damage. If the file cannot be written, the readable
         rows are loaded into memory. Returns the names of the tables with lost rows.

@@ -24,8 +24,8 @@ WAITING_BOUNDS_SECONDS = (
 )
 """Histogram bucket bounds, in seconds, for the time that a session waits for its user.
 
-Neighbours differ by a factor of at most 2. A bound is never removed, because the ledger keeps the
-observations of earlier versions under their bounds.
+Neighboring bounds differ by a factor of at most 2. A bound is never removed, because the ledger
+keeps the observations of earlier versions under their bounds.
 """
 
 TITLE_CHARACTERS = 80

@@ -217,8 +217,8 @@ class Settings(BaseSettings):
         bool,
         Form(needs_restart=True),
         Field(
-            description="Replace the names of projects by pseudonyms in metrics, over OTLP, in the"
-            " textfile and over HTTP."
+            description="Replace the names of projects with pseudonyms in metrics, over OTLP, in"
+            " the textfile and over HTTP."
         ),
     ] = False
     procfs: Annotated[
