@@ -143,11 +143,12 @@ class Derivation:
         source = binding or entry
         own = top.session_id == record.session_id
         usage = process.usage if process else None
+        hosted = self.pairing.may_be_hosted(top, last_active or now)
         return resolve(
             signal,
             liveness=binding.liveness if binding else "reported" if entry else None,
-            scanned=self.pairing.has_no_process(top, now, last_active=last_active),
-            hosted=self.pairing.may_be_hosted(top, last_active or now),
+            scanned=self.pairing.has_no_process(top, now, last_active=last_active, hosted=hosted),
+            hosted=hosted,
             busy=usage is not None and (usage.cpu_percent or 0) >= BUSY_PERCENT,
             acting=self.pairing.has_started_tool(top, last_active or now),
             last_active=last_active,
