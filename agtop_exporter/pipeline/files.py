@@ -11,16 +11,18 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from agtop_exporter.agents import MAY_FOLLOW, ON_CLOSED, Agent, Environment
+from agtop_exporter.agents import Agent, Environment
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.model import Cursor
 from agtop_exporter.paths import clean_path
 from agtop_exporter.pipeline.same_files import chosen_paths, is_same_file, places_of
+from agtop_exporter.reading.listing import MAY_FOLLOW, ON_CLOSED
 from agtop_exporter.reading.sources import is_at_end
 
 LOOKS_PER_REFRESH = 750  # takes about 10 ms
@@ -94,6 +96,7 @@ class AgentFiles:
         # the current pass, and of the pass before.
         self._closed: dict[str, str] = {}
         self._closed_before: dict[str, str] = {}
+        self._closed_bases: dict[str, str] = {}  # directories that `roots` could not list
 
     def look(
         self,
@@ -119,7 +122,10 @@ class AgentFiles:
             self._not_followed.add(link)
             return False
 
-        token, other = MAY_FOLLOW.set(asked), ON_CLOSED.set(self._note_closed)
+        token, other = (
+            MAY_FOLLOW.set(asked),
+            ON_CLOSED.set(lambda path, error: _note(self._closed, path, error)),
+        )
         try:
             return self._look(cursors, roots, avoid, beat)
         finally:
@@ -161,7 +167,8 @@ class AgentFiles:
             beat()
         following = next(files, None)
         if following is None:
-            complete = not (unreadable or avoid or self._not_followed or self._closed)
+            closed = self._closed or self._closed_bases
+            complete = not (unreadable or avoid or self._not_followed or closed)
             self._closed_before = {}
             gone = [path for path in cursors if path in self._unseen] if complete else []
             self._first, self._unseen = False, set()
@@ -176,7 +183,7 @@ class AgentFiles:
         if changed or following is None:
             self._hot = None
         work, moved = self._compared(cursors, changed, gone)
-        closed = self._closed_before | self._closed
+        closed = self._closed_bases | self._closed_before | self._closed
         unusable = (*unreadable, *unnamed, *closed.items())
         return Listing(
             present=bool(usable),
@@ -196,7 +203,7 @@ class AgentFiles:
         except (FileNotFoundError, NotADirectoryError):  # it was deleted after it was listed
             return
         except OSError as error:
-            self._note_closed(entry.path, error)
+            _note(self._closed, entry.path, error)
             return
         cursor = cursors.get(entry.path)
         if cursor is None and entry.path in self.aliases:
@@ -211,9 +218,6 @@ class AgentFiles:
         ):
             changed[entry.path] = status
 
-    def _note_closed(self, path: str, error: OSError) -> None:
-        self._closed[_as_text(path)] = error.strerror or type(error).__name__
-
     def _entered(self, roots: Iterable[Path]) -> Iterator[Path]:
         for root in roots:
             self.root = str(root)
@@ -226,13 +230,16 @@ class AgentFiles:
     def roots(self, homes: Iterable[Path]) -> tuple[Path, ...]:
         """Return the root directories of the agent's files in the home directories `homes`.
 
-        A returned directory may not exist. The function may read the settings of the agent.
+        A returned directory may not exist. The function may read the settings of the agent. The
+        next `look` returns the directories that could not be listed as unreadable.
         """
-        return tuple(
-            dict.fromkeys(
-                root for home in homes for root in self._agent.roots(home, self._environment)
-            )
-        )
+        self._closed_bases = {}
+        token = ON_CLOSED.set(partial(_note, self._closed_bases))
+        try:
+            found = [root for home in homes for root in self._agent.roots(home, self._environment)]
+        finally:
+            ON_CLOSED.reset(token)
+        return tuple(dict.fromkeys(found))
 
     def _compared(
         self,
@@ -292,6 +299,11 @@ def _usable(roots: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str]]]:
             reason = error.strerror or type(error).__name__
             unreadable.append((_as_text(str(root)), reason))
     return usable, unreadable
+
+
+def _note(closed: dict[str, str], path: str, error: OSError) -> None:
+    """Add a directory that cannot be listed, or a file without a status, with the reason."""
+    closed[_as_text(path)] = error.strerror or type(error).__name__
 
 
 def _as_text(path: str) -> str:
