@@ -8,10 +8,8 @@ every refresh.
 import heapq
 import itertools
 import os
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +19,7 @@ from agtop_exporter.agents import Agent, Environment
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.model import Cursor
 from agtop_exporter.paths import clean_path
+from agtop_exporter.pipeline.roots import as_text, find_roots, note_closed, usable_roots
 from agtop_exporter.pipeline.same_files import chosen_paths, is_same_file, places_of
 from agtop_exporter.reading.listing import MAY_FOLLOW, ON_CLOSED
 from agtop_exporter.reading.sources import is_at_end
@@ -79,8 +78,7 @@ class AgentFiles:
         self._agent = agent
         self._homes = homes
         self._environment = environment
-        self.root = ""
-        """The root directory that is being checked, or that was checked last."""
+        self.root = ""  # the root directory that is being checked, or that was checked last
         self.usable: tuple[Path, ...] = ()
         """The root directories that the last check has read, each directory once."""
         self.aliases: dict[str, str] = {}
@@ -124,7 +122,7 @@ class AgentFiles:
 
         token, other = (
             MAY_FOLLOW.set(asked),
-            ON_CLOSED.set(lambda path, error: _note(self._closed, path, error)),
+            ON_CLOSED.set(lambda path, error: note_closed(self._closed, path, error)),
         )
         try:
             return self._look(cursors, roots, avoid, beat)
@@ -144,7 +142,7 @@ class AgentFiles:
         beat: Callable[[], None],
     ) -> Listing:
         roots = self.roots(self._homes) if roots is None else roots
-        usable, unreadable = _usable(self._entered(roots))
+        usable, unreadable = usable_roots(self._entered(roots))
         self.usable = tuple(usable)
         files, self._pass = self._pass, None  # after an exception, a new pass starts
         if files is None or self._avoided != avoid:
@@ -158,7 +156,7 @@ class AgentFiles:
         known = _finished(cursors) if self._first else cursors
         for entry in itertools.islice(files, None if self._first else LOOKS_PER_REFRESH):
             if entry.path not in cursors and not clean_path(entry.path):
-                unnamed.append((_as_text(entry.path), "its path is not UTF-8"))
+                unnamed.append((as_text(entry.path), "its path is not UTF-8"))
                 continue
             if not isinstance(entry, os.DirEntry):
                 self._groups[entry.path] = entry
@@ -174,25 +172,33 @@ class AgentFiles:
             self._first, self._unseen = False, set()
         else:
             self._pass = itertools.chain([following], files)
-            if self._hot is None:
-                self._hot = _latest(cursors)
-            for path in self._hot:
-                if not any(is_below(path, place) for place in avoid):
-                    self._look_at(self._groups.get(path) or _Plain(path), cursors, changed)
-                    beat()
+            self._look_at_hot(cursors, changed, beat)
         if changed or following is None:
             self._hot = None
         work, moved = self._compared(cursors, changed, gone)
-        closed = self._closed_bases | self._closed_before | self._closed
-        unusable = (*unreadable, *unnamed, *closed.items())
+        seen_closed = self._closed_bases | self._closed_before | self._closed
         return Listing(
             present=bool(usable),
-            unreadable=unusable,
+            unreadable=(*unreadable, *unnamed, *seen_closed.items()),
             work=tuple(work),
             moved=tuple(moved),
             gone=tuple(gone),
             not_followed=tuple(self._not_followed),
         )
+
+    def _look_at_hot(
+        self,
+        cursors: Mapping[str, Cursor],
+        changed: dict[str, os.stat_result],
+        beat: Callable[[], None],
+    ) -> None:
+        """Check the HOT_FILES files that were modified last, without the paths to avoid."""
+        if self._hot is None:
+            self._hot = _latest(cursors)
+        for path in self._hot:
+            if not any(is_below(path, place) for place in self._avoided):
+                self._look_at(self._groups.get(path) or _Plain(path), cursors, changed)
+                beat()
 
     def _look_at(
         self, entry: Entry, cursors: Mapping[str, Cursor], changed: dict[str, os.stat_result]
@@ -203,7 +209,7 @@ class AgentFiles:
         except (FileNotFoundError, NotADirectoryError):  # it was deleted after it was listed
             return
         except OSError as error:
-            _note(self._closed, entry.path, error)
+            note_closed(self._closed, entry.path, error)
             return
         cursor = cursors.get(entry.path)
         if cursor is None and entry.path in self.aliases:
@@ -233,13 +239,8 @@ class AgentFiles:
         A returned directory may not exist. The function may read the settings of the agent. The
         next `look` returns the directories that could not be listed as unreadable.
         """
-        self._closed_bases = {}
-        token = ON_CLOSED.set(partial(_note, self._closed_bases))
-        try:
-            found = [root for home in homes for root in self._agent.roots(home, self._environment)]
-        finally:
-            ON_CLOSED.reset(token)
-        return tuple(dict.fromkeys(found))
+        roots, self._closed_bases = find_roots(self._agent, homes, self._environment)
+        return roots
 
     def _compared(
         self,
@@ -274,41 +275,6 @@ class AgentFiles:
             new = _new_bytes(cursor, status.st_size)
             work.append(Work(self._agent.name, path, cursor, new, status.st_mtime_ns))
         return work, moved
-
-
-def _usable(roots: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str]]]:
-    """Return the roots that exist, and the unreadable roots, each with the reason.
-
-    If several paths lead to the same root, for example by a symbolic link, only the first path is
-    returned.
-    """
-    usable, unreadable, seen = [], [], set()
-    for root in roots:
-        try:
-            status = root.stat()
-            if stat.S_ISDIR(status.st_mode):
-                with os.scandir(root):
-                    pass
-            file = (status.st_dev, status.st_ino)
-            if file not in seen or not status.st_ino:
-                seen.add(file)
-                usable.append(root)
-        except (FileNotFoundError, NotADirectoryError, ValueError):
-            continue
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            unreadable.append((_as_text(str(root)), reason))
-    return usable, unreadable
-
-
-def _note(closed: dict[str, str], path: str, error: OSError) -> None:
-    """Add a directory that cannot be listed, or a file without a status, with the reason."""
-    closed[_as_text(path)] = error.strerror or type(error).__name__
-
-
-def _as_text(path: str) -> str:
-    r"""Return a path as valid text. A byte that is not UTF-8 becomes an escape such as `\xff`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _new_bytes(cursor: Cursor, size: int) -> int:
