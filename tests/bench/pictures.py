@@ -68,7 +68,7 @@ UNITS = {
 }
 
 
-def colour_of(value, thresholds):
+def color_of(value, thresholds):
     """Return the color of the last step that a value reaches."""
     reached = [s for s in thresholds["steps"] if s["value"] is None or value >= s["value"]]
     return COLOURS[reached[-1]["color"]]
@@ -116,7 +116,7 @@ def stat(panel, found):
     values = [value for _, answer in found for _, value in answer]
     if not values:
         return empty(panel)
-    color = colour_of(values[0], defaults["thresholds"])
+    color = color_of(values[0], defaults["thresholds"])
     return f"<div class=stat style='color:{color}'>{shown(values[0], defaults['unit'])}</div>"
 
 
@@ -130,7 +130,7 @@ def bars(panel, found):
     for number, (name, value) in enumerate(rows):
         color = PALETTE[number % len(PALETTE)]
         if defaults["color"]["mode"] == "thresholds":
-            color = colour_of(value, defaults["thresholds"])
+            color = color_of(value, defaults["thresholds"])
         width = 55 * max(0, min(1, value / top))
         parts.append(
             f"<div class=bar><span>{html.escape(name)}</span>"
@@ -182,7 +182,7 @@ def _cell(value, settings):
         return "<td></td>"
     if isinstance(value, str):
         return f"<td>{html.escape(value)}</td>"
-    color = colour_of(value, settings["thresholds"]) if "thresholds" in settings else "inherit"
+    color = color_of(value, settings["thresholds"]) if "thresholds" in settings else "inherit"
     text = shown(value, settings.get("unit", "none"))
     bar = ""
     if "max" in settings:
