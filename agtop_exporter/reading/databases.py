@@ -174,11 +174,11 @@ class Database:
         statement = f"SELECT 1 FROM {table} ORDER BY rowid LIMIT 1"  # noqa: S608 - a constant
         return not (self.columns(table) and self._connection.all_rows(statement))
 
-    def newest(self, table: str, *, key: str = "id") -> tuple[int, str] | None:
-        """Return (row id, key) of the last row of a table; None if it has no rows."""
-        if key not in self.columns(table):
+    def newest(self, table: str) -> tuple[int, str] | None:
+        """Return the row id and the column `id` of the last row; None if the table has no rows."""
+        if "id" not in self.columns(table):
             return None
-        statement = f"SELECT rowid, {key} FROM {table} ORDER BY rowid DESC LIMIT 1"  # noqa: S608 - constants
+        statement = f"SELECT rowid, id FROM {table} ORDER BY rowid DESC LIMIT 1"  # noqa: S608 - a constant
         rows = self._connection.all_rows(statement)
         return (int(rows[0][0]), str(rows[0][1])) if rows else None
 
