@@ -1,9 +1,10 @@
 """Reads a file that is compressed with Zstandard (RFC 8878), without unpacking it to disk.
 
-All offsets are byte offsets in the decompressed text. A compressed file may grow by further frames.
-A cursor is valid while the bytes that the file had at the last read do not change. A small file can
-contain an enormous text, so the memory for decompression and the length of the text are
-limited. The number of lines is limited too: reading ends early if the lines are very short.
+All offsets are byte offsets in the decompressed text. A compressed file can grow by further frames,
+or be replaced. A cursor is valid while the bytes that the file had at the last read do not change.
+A small file can contain an enormous text, so the memory for decompression and the length of the
+text are limited. The number of lines is limited too: reading ends early if the lines are very
+short.
 """
 
 import hashlib
