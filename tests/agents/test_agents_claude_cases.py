@@ -6,10 +6,11 @@ The ids are those of the acceptance list. Plans and credentials have tests of th
 import json
 
 import pytest
-from driving import price, project
+from driving import price, project, read_on
 from transcripts import SESSION, Claude, Told, tool, write
 
 from agtop_exporter.agents import claude
+from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import Cursor, Signal, TokenCounts
 
 OTHER = "22222222-2222-4222-8222-222222222222"
@@ -452,6 +453,18 @@ def test_a_branch_with_half_a_surrogate_is_still_a_copy(chat):
     path.write_text(path.read_text().replace("@", "\\ud83d"))
     (event,) = claude.AGENT.read(str(path), Cursor()).events
     assert event.copied
+
+
+def test_a_branch_that_is_read_in_two_parts_has_the_title_of_its_first_prompt(chat):
+    """The first part has only copies. The title is the one of a single read."""
+    mark = {"forkedFrom": {"sessionId": OTHER, "messageUuid": "u"}}
+    chat.user("Sort the routes", **mark).assistant("m1", **mark)
+    ledger = Ledger()
+    read_on(ledger, claude.AGENT, str(chat.write()))
+    chat.user("And now test").assistant("m2")
+    read_on(ledger, claude.AGENT, str(chat.write()))
+    assert ledger.sessions["claude", SESSION].facts.title == "Sort the routes"
+    assert chat.told().facts(SESSION).title == "Sort the routes"
 
 
 def test_a_rewriting_compaction_counts_nothing_again(chat):

@@ -225,7 +225,9 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
             session.signal = INTERRUPTION
         typed = text and not (record.is_meta or record.is_compact_summary or record.is_sidechain)
         if typed and not text.startswith(INJECTED_PROMPTS):
-            session.update.set_title(text, PROMPT_RANK)
+            if session.update.session_id not in self.state.prompted:
+                self.state.prompted.append(session.update.session_id)
+                session.update.set_title(text, PROMPT_RANK)
             session.signal = PROMPT
             self._add_event(record, f"prompt:{record.uuid or record.seconds}", turns=1)
 

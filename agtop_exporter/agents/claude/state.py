@@ -23,6 +23,7 @@ class TranscriptState(ReaderState):
     tools: dict[str, str] = field(default_factory=dict)  # names of the latest calls by id
     calls: OpenCalls = field(default_factory=OpenCalls)  # of the main chain
     called_by: str = ""  # id of the message that contains these calls
+    prompted: list[str] = field(default_factory=list)  # ids of sessions whose first prompt was read
     # Unix seconds by session id. A record without a time gets the time of the previous record.
     last_active: dict[str, float] = field(default_factory=dict)
     open: dict[str, Response] = field(default_factory=dict)  # responses without a unique id
