@@ -33,7 +33,7 @@ def read(path: str, cursor: Cursor) -> Batch:
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folders with projects of Claude Code, and the folders with sessions of Cowork."""
-    return (*_configured(home, environment), *cowork.roots(home))
+    return (*_configured(home, environment), *cowork.roots(home, environment))
 
 
 def _configured(home: Path, environment: Environment) -> tuple[Path, ...]:
