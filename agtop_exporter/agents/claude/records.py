@@ -5,6 +5,7 @@ import msgspec
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.decoding import Count, Moment
 
+NOTHING = msgspec.Raw()
 BACKGROUND = "bg"  # kind of a session in the background
 STANDARD = "standard"  # the usual speed and service tier
 ANYWHERE = frozenset({None, "", "global", "not_available"})  # values of `inference_geo`
@@ -174,6 +175,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     message: Message | None = None
     uuid: str | None = None
     timestamp: Moment | None = None
+    tool_use_result: msgspec.Raw = NOTHING
     effort: str | None = None
     request_session_id: str | None = None
     parent_session_id: str | None = None
