@@ -129,7 +129,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                 session.signal = API_ERROR
             if record.error == "rate_limit" and record.timestamp is not None:
                 text = prompt_text(message.content)
-                self.limit_hit = limit_hit(self.batch.agent, text, record.seconds)
+                self.limit_hit = limit_hit(self.batch.agent, text, record)
             return
         asks, tools = False, NO_CALLS
         if isinstance(message.content, list):

@@ -157,6 +157,12 @@ class CompactMetadata(msgspec.Struct, gc=False, rename="camel"):
     post_tokens: Count | None = None
 
 
+class QuotaLimits(msgspec.Struct, gc=False, rename="camel"):
+    """The rate limit that rejected a request (seen in 2.1.332). `resets_at` is in unix seconds."""
+
+    resets_at: float | None = None
+
+
 class Record(msgspec.Struct, gc=False, rename="camel"):
     """One line of a transcript.
 
@@ -186,6 +192,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     is_compact_summary: bool | None = None
     is_api_error_message: bool | None = None
     error: object = None
+    quota_limits: QuotaLimits | None = None
     ai_title: str | None = None
     custom_title: str | None = None
     summary: str | None = None
