@@ -131,7 +131,7 @@ def _about_link(error: OSError) -> str:
     if error.errno == errno.ELOOP:
         return "a link to itself"
     if isinstance(error, FileNotFoundError):
-        return "a link to nothing"
+        return "a broken symbolic link"
     return f"a link to what cannot be read: {error.strerror or type(error).__name__}"
 
 
@@ -161,7 +161,7 @@ def _candidates(agent: Agent, pipeline: Pipeline, drives: Path) -> Iterator[tupl
             yield root, "variables of the environment name other directories"
     for home in _windows_homes(drives, pipeline.homes, pipeline.folders):
         for root in filter(_exists, agent.roots(home, {})):
-            yield root, f"a home of Windows: add --home {home}"
+            yield root, f"a Windows home directory: add --home {home}"
 
 
 def _windows_homes(drives: Path, homes: Sequence[Path], folders: Folders) -> Iterator[Path]:

@@ -229,15 +229,15 @@ class Ledger(LedgerFiles):
     # --- committing -----------------------------------------------------------------------------
 
     def commit(self) -> dict[Key, bytes]:
-        """Write all changes of a refresh to disk. Return the earlier states of changed sessions."""
+        """Write all changes of a refresh to disk. Return the result of `take_changed`."""
         self.checkpoint()
         return self.take_changed()
 
     def take_changed(self) -> dict[Key, bytes]:
-        """Return the earlier state of each session that changed since the last `take_changed`.
+        """Return the sessions that changed since the last call of `take_changed`.
 
-        The keys are (agent, session id). `unpacked` decodes a state. The state of a new session is
-        empty.
+        The keys are (agent, session id). The value is the state of the session before the change,
+        encoded as bytes; the function `unpacked` decodes it. The value for a new session is b"".
         """
         counting.apply(self._state)
         self._state.sessions.keep_floors()
