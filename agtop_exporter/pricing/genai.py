@@ -59,6 +59,9 @@ _MAKERS = (
     "aws",
 )
 
+# Models of other makers in the table of a maker: their names there.
+_RESOLD = {"mistral": ("deepseek-", "zai-")}
+
 _PRICE_KEYS = (
     ("input", "input_mtok"),
     ("cache_read", "cache_read_mtok"),
@@ -141,7 +144,8 @@ class GenaiPrices:
         for table in self._tables:
             for maker in _MAKERS:
                 for found in table.find(maker, names):
-                    yield found._replace(match="maker") if provider else found
+                    if not found.info.id.startswith(_RESOLD.get(maker, ())):
+                        yield found._replace(match="maker") if provider else found
 
     def _price(self, found: Listing, at: float) -> PricePeriod | None:
         schedules = self._corrections.schedules_of(found.provider.id)

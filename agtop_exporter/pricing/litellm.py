@@ -28,7 +28,9 @@ _PROVIDERS = {
     "amazon-bedrock": "bedrock",
     "azure-cognitive-services": "azure",
     "azure-openai": "azure",
+    "cloudflare-workers-ai": "cloudflare",
     "fireworks-ai": "fireworks_ai",
+    "friendli": "friendliai",
     "github-copilot": "github_copilot",
     "google": "gemini",
     "google-vertex": "vertex_ai",
@@ -37,8 +39,10 @@ _PROVIDERS = {
     "moonshotai": "moonshot",
     "novita-ai": "novita",
     "opencode-go": "opencode_go",
+    "together": "together_ai",
     "togetherai": "together_ai",
     "vercel": "vercel_ai_gateway",
+    "vercel-ai-gateway": "vercel_ai_gateway",
     "vertex": "vertex_ai",
     "x-ai": "xai",
     "z-ai": "zai",
@@ -129,6 +133,8 @@ class LiteLLMPrices:
     def _find(self, model: str, provider: str) -> _Key | None:
         hints = [hint.lower() for hint in (provider, *providers_named_in(model)) if hint]
         sellers = [_PROVIDERS.get(hint, hint) for hint in hints] or [""]
+        if "bedrock" in sellers:
+            sellers.append("bedrock_mantle")
         for name, kind in candidates(model):
             listed = (
                 *(_Key(f"{seller}/{name}", kind) for seller in sellers),

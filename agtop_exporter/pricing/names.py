@@ -52,7 +52,8 @@ _CHANGES = (
 
 # Other spellings of a name. They are tried last, because a table may list both spellings.
 _SPELLINGS = (
-    (re.compile(r":(?:beta|thinking)$"), ""),  # OpenRouter's variants at the same price
+    # OpenRouter's variants at the listed price: the last three choose among the sellers of a model
+    (re.compile(r":(?:beta|thinking|nitro|floor|exacto)$"), ""),
     (re.compile(r"(?<=\d)\.(?=\d)"), "-"),  # claude-opus-4.6
     (re.compile(r"(?<=[a-z]-\d)-(?=\d{1,2}(?:$|[-@:]\D))"), "."),  # gpt-5-1
     (re.compile(r"^claude-(\d)(?:-(\d{1,2}))?-([a-z]+)"), r"claude-\3-\1-\2"),
@@ -77,8 +78,10 @@ _PROVIDERS = {
     "z-ai": "zai",
     "zai-coding-plan": "zai",
     "zhipuai-coding-plan": "zhipuai",
+    "amazon-bedrock": "aws",
     "azure-cognitive-services": "azure",
     "azure-openai": "azure",
+    "bedrock": "aws",
 }
 """The name of a provider at models.dev or OpenRouter -> the name in this package.
 
@@ -152,6 +155,12 @@ def _is_local_provider(provider: str) -> bool:
     lowered = provider.lower()
     name = _PUNCTUATION.sub("", lowered)
     return bool(name in _LOCAL_NAMES or _LOCAL_PARTS.search(name) or _LOCAL_WORD.search(lowered))
+
+
+def is_free(provider: str, model: str) -> bool:
+    """Return whether a model is a free variant at OpenRouter, such as `qwen/qwen3-coder:free`."""
+    sellers = (known_as(provider).lower(), *providers_named_in(model))
+    return model.lower().endswith(":free") and "openrouter" in sellers
 
 
 def providers_named_in(model: str) -> tuple[str, ...]:

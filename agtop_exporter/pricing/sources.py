@@ -6,9 +6,13 @@ Each source supplies the parts of the price that the sources before it lack.
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from agtop_exporter.pricing.card import PriceCard, PricePeriod
+from agtop_exporter.pricing.card import PriceCard, PricePeriod, always
+from agtop_exporter.pricing.corrections import SOURCE as CORRECTIONS
 from agtop_exporter.pricing.corrections import Corrections
-from agtop_exporter.pricing.names import has_region, is_local, without_speed
+from agtop_exporter.pricing.names import has_region, is_free, is_local, without_speed
+from agtop_exporter.pricing.rates import Rates
+
+_FREE_VARIANTS = "https://openrouter.ai/docs/guides/routing/model-variants/free"
 
 
 class Source(Protocol):
@@ -35,10 +39,13 @@ class Sources(NamedTuple):
         name contains a cloud region, a price that is listed under the whole name has precedence.
         Among such prices, the price in the first table has precedence. The other tables add the
         cache reads, service tiers, regions and fees that the chosen price lacks. No table changes
-        the price during the period. A local model has no price.
+        the price during the period. A local model has no price. The price of OpenRouter's free
+        variants is 0.
         """
         if is_local(provider, model):
             return None
+        if is_free(provider, model):
+            return always(_free(model))
         found = self._corrected(model, provider, at)
         if found is not None and found.card is not None:
             return found
@@ -99,3 +106,14 @@ class Sources(NamedTuple):
             return None
         card = found.card.at_speed(speed)
         return None if card is None else found._replace(card=card)
+
+
+def _free(model: str) -> PriceCard:
+    return PriceCard(
+        source=CORRECTIONS,
+        match="exact",
+        model=model.lower(),
+        tiers=((0, Rates(0, 0, 0, 0, 0)),),
+        provider="openrouter",
+        corrections=(_FREE_VARIANTS,),
+    )
