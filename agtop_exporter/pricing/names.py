@@ -97,6 +97,9 @@ _LOCAL_NAMES = {"oss", "jan", "tgi"}
 _LOCAL_WORD = re.compile(r"(?<![a-z])local(?![a-z])")
 _PUNCTUATION = re.compile(r"[^a-z0-9]+")
 
+# Sellers of free variants of models, and the end of the names of these variants.
+_FREE = {"openrouter": ":free", "kilo": ":free", "opencode": "-free", "opencode-go": "-free"}
+
 LONGEST_NAME = 200  # the longest known name has 80 characters; transcripts may contain any text
 
 
@@ -157,10 +160,14 @@ def _is_local_provider(provider: str) -> bool:
     return bool(name in _LOCAL_NAMES or _LOCAL_PARTS.search(name) or _LOCAL_WORD.search(lowered))
 
 
-def is_free(provider: str, model: str) -> bool:
-    """Return whether a model is a free variant at OpenRouter, such as `qwen/qwen3-coder:free`."""
-    sellers = (known_as(provider).lower(), *providers_named_in(model))
-    return model.lower().endswith(":free") and "openrouter" in sellers
+def free_at(provider: str, model: str) -> str:
+    """Return the seller at which a model is a free variant, or "".
+
+    The result is `openrouter` for `openrouter/qwen/qwen3-coder:free`.
+    """
+    sellers = (provider.lower(), *providers_named_in(model))
+    found = (each for each in sellers if each in _FREE)
+    return next((each for each in found if model.lower().endswith(_FREE[each])), "")
 
 
 def providers_named_in(model: str) -> tuple[str, ...]:

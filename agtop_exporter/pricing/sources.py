@@ -9,10 +9,16 @@ from typing import NamedTuple, Protocol
 from agtop_exporter.pricing.card import PriceCard, PricePeriod, always
 from agtop_exporter.pricing.corrections import SOURCE as CORRECTIONS
 from agtop_exporter.pricing.corrections import Corrections
-from agtop_exporter.pricing.names import has_region, is_free, is_local, without_speed
+from agtop_exporter.pricing.names import free_at, has_region, is_local, without_speed
 from agtop_exporter.pricing.rates import Rates
 
-_FREE_VARIANTS = "https://openrouter.ai/docs/guides/routing/model-variants/free"
+_FREE_VARIANTS = {
+    "openrouter": "https://openrouter.ai/docs/guides/routing/model-variants/free",
+    "kilo": "https://github.com/Kilo-Org/cloud",
+    "opencode": "https://opencode.ai/docs/zen/#pricing",
+    "opencode-go": "https://opencode.ai/docs/zen/#pricing",
+}
+"""The public sources of the price of a seller's free variants."""
 
 
 class Source(Protocol):
@@ -39,13 +45,13 @@ class Sources(NamedTuple):
         name contains a cloud region, a price that is listed under the whole name has precedence.
         Among such prices, the price in the first table has precedence. The other tables add the
         cache reads, service tiers, regions and fees that the chosen price lacks. No table changes
-        the price during the period. A local model has no price. The price of OpenRouter's free
-        variants is 0.
+        the price during the period. A local model has no price. The price of a free variant
+        is 0.
         """
         if is_local(provider, model):
             return None
-        if is_free(provider, model):
-            return always(_free(model))
+        if seller := free_at(provider, model):
+            return always(_free(model, seller))
         found = self._corrected(model, provider, at)
         if found is not None and found.card is not None:
             return found
@@ -108,12 +114,12 @@ class Sources(NamedTuple):
         return None if card is None else found._replace(card=card)
 
 
-def _free(model: str) -> PriceCard:
+def _free(model: str, seller: str) -> PriceCard:
     return PriceCard(
         source=CORRECTIONS,
         match="exact",
         model=model.lower(),
         tiers=((0, Rates(0, 0, 0, 0, 0)),),
-        provider="openrouter",
-        corrections=(_FREE_VARIANTS,),
+        provider=seller,
+        corrections=(_FREE_VARIANTS[seller],),
     )

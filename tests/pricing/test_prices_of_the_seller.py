@@ -165,15 +165,18 @@ def test_the_seller_has_precedence_under_each_of_its_names(model, provider, usd)
     assert rates(model, provider) == usd
 
 
-def test_only_openrouter_has_free_variants():
+def test_a_free_variant_costs_nothing_at_its_seller():
     tokens = TokenCounts(input=10, output=10)
     for model, provider in (
         ("qwen/qwen3-coder:free", "openrouter"),
         ("openrouter/qwen/no-such-model:free", ""),
+        ("z-ai/glm-5:free", "kilo"),
+        ("mimo-v2.6-flash-free", "opencode"),
     ):
         assert card(model, provider).cost(tokens).total == 0
     for provider in ("", "mistral", "ollama"):
         assert card("qwen/qwen3-coder:free", provider) is None
+    assert card("mimo-v2.6-flash-free", "openrouter") is None
 
 
 def test_a_seller_has_only_service_tiers_that_it_lists():
