@@ -5,6 +5,7 @@ https://github.com/pydantic/genai-prices contains a table, so no download is nee
 module takes 0.1 to 0.3 s, so import it only when a price is needed.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -57,10 +58,14 @@ _MAKERS = (
     "cohere",
     "meta",
     "aws",
+    "github-copilot",
 )
 
-# Models of other makers in the table of a maker: their names there.
-_RESOLD = {"mistral": ("deepseek-", "zai-")}
+# The names of the models of other makers in the table of a maker.
+_RESOLD = {
+    "mistral": re.compile(r"deepseek-|zai-"),
+    "github-copilot": re.compile(r"(?!mai-)"),  # Microsoft's models
+}
 
 _PRICE_KEYS = (
     ("input", "input_mtok"),
@@ -144,7 +149,7 @@ class GenaiPrices:
         for table in self._tables:
             for maker in _MAKERS:
                 for found in table.find(maker, names):
-                    if not found.info.id.startswith(_RESOLD.get(maker, ())):
+                    if maker not in _RESOLD or not _RESOLD[maker].match(found.info.id):
                         yield found._replace(match="maker") if provider else found
 
     def _price(self, found: Listing, at: float) -> PricePeriod | None:

@@ -54,6 +54,7 @@ _CHANGES = (
 _SPELLINGS = (
     # OpenRouter's variants at the listed price: the last three choose among the sellers of a model
     (re.compile(r":(?:beta|thinking|nitro|floor|exacto)$"), ""),
+    (re.compile(r"^(?=(?:fable|haiku|mythos|opus|sonnet)-\d)"), "claude-"),  # Cursor: sonnet-4.5
     (re.compile(r"(?<=\d)\.(?=\d)"), "-"),  # claude-opus-4.6
     (re.compile(r"(?<=[a-z]-\d)-(?=\d{1,2}(?:$|[-@:]\D))"), "."),  # gpt-5-1
     (re.compile(r"^claude-(\d)(?:-(\d{1,2}))?-([a-z]+)"), r"claude-\3-\1-\2"),

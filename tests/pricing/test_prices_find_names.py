@@ -16,6 +16,8 @@ REGIONAL = "regional.anthropic.claude-opus-4-6-v1:0"
         ("claude-4.5-sonnet", "", "claude-sonnet-4-5"),
         ("claude-4-5-sonnet", "", "claude-sonnet-4-5"),
         ("claude-sonnet-4.5", "", "claude-sonnet-4-5"),
+        ("sonnet-4.5", "", "claude-sonnet-4-5"),
+        ("opus-4.6-thinking", "", "claude-opus-4-6"),
         ("claude-opus-4.6", "", "claude-opus-4-6"),
         ("claude-haiku-3-5", "", "claude-3-5-haiku-latest"),
         ("anthropic/claude-opus-4.6:beta", "", "claude-opus-4-6"),

@@ -158,6 +158,9 @@ def test_other_sellers_still_sell_a_model_whose_maker_gave_its_name_to_another()
         ("deepseek-v4-1-flash-1017", "mistral", (0.3, 0.007, 1.2)),
         ("deepseek-v4.1-flash-1017", "", (0.15, 0.003, 0.6)),
         ("mai-code-2", "github-copilot", (0.5, 0.025, 2.5)),
+        ("copilot/mai-code-1.1-flash", "", (0.2, 0.02, 1.2)),
+        ("mai-code-1-flash", "github-copilot", (0.75, 0.075, 4.5)),
+        ("copilot/oswe-vscode-prime", "", (0.25, 0.025, 2)),
         ("qwen3-coder-next", "alibaba", (0.3, 0.3, 1.5)),
     ],
 )
