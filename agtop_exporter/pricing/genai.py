@@ -145,7 +145,8 @@ class GenaiPrices:
             for hint in hints:
                 for found in table.find(hint, names):
                     sold = not provider or table.is_same(hint, known_as(provider))
-                    yield found if sold else found._replace(match="maker")
+                    has_price = sold and not table.resells(found)
+                    yield found if has_price else found._replace(match="maker")
         for table in self._tables:
             for maker in _MAKERS:
                 for found in table.find(maker, names):
@@ -223,7 +224,7 @@ def _speeds(
     price. For an earlier time, the price has the same ratio to the standard price as on that day.
     `standard` is the standard price at `when`.
     """
-    if not any(found.info is own for own in found.provider.models):
+    if not found.is_own:
         return {}  # a resold model: the service tiers are those of another provider
     starts: dict[str, datetime] = {}
     for variant in info.price_variants or ():

@@ -50,6 +50,9 @@ _PROVIDERS = {
 }
 """The name of a provider that an agent records -> LiteLLM's name of the provider."""
 
+_SECOND_NAMES = {"azure": "azure_ai", "bedrock": "bedrock_mantle"}
+"""LiteLLM's name of a seller -> LiteLLM's name of the same seller for a part of its models."""
+
 MAKERS = {
     "anthropic": "anthropic",
     "openai": "openai",
@@ -133,8 +136,7 @@ class LiteLLMPrices:
     def _find(self, model: str, provider: str) -> _Key | None:
         hints = [hint.lower() for hint in (provider, *providers_named_in(model)) if hint]
         sellers = [_PROVIDERS.get(hint, hint) for hint in hints] or [""]
-        if "bedrock" in sellers:
-            sellers.append("bedrock_mantle")
+        sellers += [_SECOND_NAMES[each] for each in sellers if each in _SECOND_NAMES]
         for name, kind in candidates(model):
             listed = (
                 *(_Key(f"{seller}/{name}", kind) for seller in sellers),

@@ -82,6 +82,7 @@ _PROVIDERS = {
     "amazon-bedrock": "aws",
     "azure-cognitive-services": "azure",
     "azure-openai": "azure",
+    "azure_ai": "azure",
     "bedrock": "aws",
 }
 """The name of a provider at models.dev or OpenRouter -> the name in this package.

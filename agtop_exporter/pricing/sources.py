@@ -52,7 +52,8 @@ class Sources(NamedTuple):
             return None
         if seller := free_at(provider, model):
             return always(_free(model, seller))
-        found = self._corrected(model, provider, at)
+        found = self._of_seller_in_name(model, at) if not provider else None
+        found = found or self._corrected(model, provider, at)
         if found is not None and found.card is not None:
             return found
         return (
@@ -70,6 +71,17 @@ class Sources(NamedTuple):
         name = self.corrections.model_at(model, listed=card, at=at)
         for card, _ in self._cards(name, provider, at):
             yield card
+
+    def _of_seller_in_name(self, model: str, at: float) -> PricePeriod | None:
+        """Return the price of the seller in a name such as `deepinfra/moonshotai/Kimi-K2.6`.
+
+        The result is None if the name has no seller before the maker, or if no table has its price.
+        """
+        seller, _, name = model.partition("/")
+        if "/" not in name or has_region(model):
+            return None
+        found = self._corrected(name, seller, at)
+        return found if found and found.card and found.card.match != "maker" else None
 
     def _corrected(self, model: str, provider: str, at: float) -> PricePeriod | None:
         listed = self._listed(model, provider, at)
