@@ -41,6 +41,7 @@ _CHANGES = (
     ("prefix-stripped", re.compile(r"^.*/"), ""),  # .../anthropic/..., a Bedrock ARN
     ("prefix-stripped", _BEDROCK, ""),
     ("prefix-stripped", re.compile(r"^cursor-(?=grok-)"), ""),
+    ("suffix-stripped", re.compile(r"^(grok-\d+\.\d+)-build$"), r"\1"),  # Grok Build
     ("suffix-stripped", re.compile(r"-v\d(?::\d{1,3}k?)?$"), ""),
     ("suffix-stripped", re.compile(r"@default$"), ""),  # Vertex
     ("alias", re.compile(r"-(20\d\d)([01]\d)([0-3]\d)$"), r"-\1-\2-\3"),
