@@ -22,7 +22,8 @@ _REGION = re.compile(
 # claude-4.6-opus-max-thinking. They do not change the price of a token. `max` without `thinking`
 # is an effort only of Claude and of the named GPT models: gpt-5.1-codex-max is another model.
 _EFFORT = re.compile(
-    r"(?<=.)-(?:(?:none|minimal|(?:extra-)?low|medium|high|xhigh|tiered)(?:-thinking)?|max-thinking"
+    r"(?<=.)-(?:(?:none|minimal|(?:extra-)?(?:low|high)|medium|xhigh|tiered)"
+    r"(?:-thinking|-reasoning)?|max-thinking"
     r"|thinking-(?:low|medium|high|xhigh|max))(?=$|-fast$)"
 )
 _MAXIMUM = re.compile(
@@ -40,7 +41,8 @@ _CHANGES = (
     ("prefix-stripped", re.compile(r"^[^/]*/"), ""),  # openrouter/..., models/...
     ("prefix-stripped", re.compile(r"^.*/"), ""),  # .../anthropic/..., a Bedrock ARN
     ("prefix-stripped", _BEDROCK, ""),
-    ("prefix-stripped", re.compile(r"^cursor-(?=grok-)"), ""),
+    ("prefix-stripped", re.compile(r"^(?:anthropic--|openai-codex:|cursor-(?=grok-))"), ""),
+    ("prefix-stripped", re.compile(r"^grok-(?=composer-)"), ""),  # Cursor's model in Grok Build
     ("suffix-stripped", re.compile(r"^(grok-\d+\.\d+)-build$"), r"\1"),  # Grok Build
     ("suffix-stripped", re.compile(r"-v\d(?::\d{1,3}k?)?$"), ""),
     ("suffix-stripped", re.compile(r"@default$"), ""),  # Vertex
@@ -56,13 +58,15 @@ _SPELLINGS = (
     # OpenRouter's variants at the listed price: the last three choose among the sellers of a model
     (re.compile(r":(?:beta|thinking|nitro|floor|exacto)$"), ""),
     (re.compile(r"^(?=(?:fable|haiku|mythos|opus|sonnet)-\d)"), "claude-"),  # Cursor: sonnet-4.5
+    (re.compile(r"^qwen-(?=\d)"), "qwen"),  # Qwen 3.7 Max
+    (re.compile(r"(?<=\d)p(?=\d)"), "."),  # Fireworks: glm-5p3
     (re.compile(r"(?<=\d)\.(?=\d)"), "-"),  # claude-opus-4.6
     (re.compile(r"(?<=[a-z]-\d)-(?=\d{1,2}(?:$|[-@:]\D))"), "."),  # gpt-5-1
     (re.compile(r"^claude-(\d)(?:-(\d{1,2}))?-([a-z]+)"), r"claude-\3-\1-\2"),
     (re.compile(r"^claude-([a-z]+)-(\d)-(\d{1,2})"), r"claude-\2-\3-\1"),  # claude-3-5-haiku
 )
 _DISPLAYED = re.compile(r"[ ()]+")
-_FAST = re.compile(r"-fast(?=$|\[|:|-20\d{6}$)")
+_FAST = re.compile(r"-fast(?:-mode)?(?=$|\[|:|-20\d{6}$)")
 
 _VERSION = re.compile(
     r"(?:[-@:](?:\d{4}-\d\d-\d\d|\d\d-\d\d(?:\d\d)?|\d{3,8}|v\d"
@@ -132,10 +136,11 @@ def candidates(model: str) -> tuple[tuple[str, str], ...]:
 
 def _spellings(name: str) -> list[str]:
     """Return other spellings of a name. Each rule is applied to all spellings found before."""
-    found = [name]
+    found = {name: None}
     for pattern, replacement in _SPELLINGS:
-        found += [pattern.sub(replacement, each).removesuffix("-") for each in found]
-    return found[1:]
+        others = [pattern.sub(replacement, each).removesuffix("-") for each in found]
+        found |= dict.fromkeys(others)
+    return list(found)[1:]
 
 
 def without_speed(model: str) -> tuple[str, str]:

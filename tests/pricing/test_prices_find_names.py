@@ -100,12 +100,26 @@ def test_an_effort_changes_no_price():
         ("Gemini 3.8 Flash (High)", "gemini-3.8-flash"),
         ("Claude Opus 4.6 (Thinking)", "claude-opus-4-6"),
         ("gemini-3.7-flash-tiered", "gemini-3.7-flash"),
+        ("GPT-5.3 Codex (extra high reasoning)", "gpt-5.3-codex"),
+        ("GPT-5.3 Codex (low reasoning)", "gpt-5.3-codex"),
+        ("claude-4.6-opus-fast-mode", "claude-opus-4-6-fast"),
+        ("Grok Composer 2.5 Fast", "composer-2.5-fast"),
+        ("anthropic--claude-4.6-sonnet", "claude-sonnet-4-6"),
+        ("openai-codex:gpt-5.5", "gpt-5.5"),
+        ("Qwen 3.7 Max", "qwen3.7-max"),
+        ("qwen3p7-plus", "qwen3.7-plus"),
+        ("kimi-k2p6", "kimi-k2.6"),
+        ("k2d6-agent", "kimi-k2.6"),
+        ("kimi-k2-0905", "kimi-k2-0905-preview"),
         ("gemini-3-flash-a", "gemini-3.5-flash"),
         ("gemini-pro-agent", "gemini-3.1-pro-preview"),
     ],
 )
-def test_names_of_cursor_and_antigravity_have_the_price_of_the_model(name, model):
-    """Sources: Cursor's list of models, getagentseal/codeburn 294, junhoyeo/tokscale 1019."""
+def test_names_that_agents_write_have_the_price_of_the_model(name, model):
+    """Sources: Cursor's list of models, junhoyeo/tokscale 1019, getagentseal/codeburn 294.
+
+    The aliases in src/models.ts of getagentseal/codeburn are another source.
+    """
     found, expected = BOOK.card(name, at=AT), BOOK.card(model, at=AT)
     assert (found.tiers, found.speeds) == (expected.tiers, expected.speeds)
 
