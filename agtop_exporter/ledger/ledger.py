@@ -234,11 +234,7 @@ class Ledger(LedgerFiles):
         return self.take_changed()
 
     def take_changed(self) -> dict[Key, bytes]:
-        """Return the sessions that changed since the last call of `take_changed`.
-
-        The keys are (agent, session id). The value is the state of the session before the change,
-        encoded as bytes; the function `unpacked` decodes it. The value for a new session is b"".
-        """
+        """Return the earlier state of each changed session; see `Sessions.take_changed`."""
         counting.apply(self._state)
         self._state.sessions.keep_floors()
         return self._state.sessions.take_changed()
@@ -251,10 +247,7 @@ class Ledger(LedgerFiles):
         return unpublished.take(self._state)
 
     def pack(self, keep: Iterable[Key] = ()) -> None:
-        """Encode sessions in memory as bytes to save memory.
-
-        Sessions in `keep`, and sessions that changed since the last call of `pack`, stay decoded.
-        """
+        """Encode sessions as bytes to save memory, except those in `keep`; see `Sessions.pack`."""
         self._state.sessions.pack(keep)
 
     def checkpoint(self) -> None:

@@ -107,7 +107,7 @@ def _first(places: list[str]) -> str:
 
 
 def _versions(agent: Agent) -> str:
-    return ", ".join(agent.versions_seen) or "none, read about only"
+    return ", ".join(agent.versions_seen) or "none (known from descriptions)"
 
 
 def _row(agent: UnreadAgent) -> tuple[str, ...]:
