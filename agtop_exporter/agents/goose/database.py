@@ -36,7 +36,6 @@ from agtop_exporter.reading.state import ReaderState
 NAME = "goose"
 SESSIONS, USAGE, MESSAGES = "sessions", "usage_ledger", "messages"
 NAME_RANK = 3
-LONG_AGO = "0"  # before every time of a session
 CALLS_MAX = 128  # maximum number of calls in the state
 
 NumberedRow = TypeVar("NumberedRow", SessionRow, UsageRow, MessageRow)
@@ -65,9 +64,8 @@ class SessionsParser(DatabaseParser[DatabaseState]):
     def read(self, database: Database) -> None:
         """Read the changed sessions, and the new requests and messages."""
         self.database = database
-        if self.is_future(seconds_of_text(self.state.updated)):
-            self.state.updated = LONG_AGO
-        if self.state.updated:
+        self.state.updated = self.latest(seconds_of_text, self.state.updated)
+        if SESSIONS in self.state.watermarks:  # in the first read all sessions are new
             where, values = "updated_at >= ? ORDER BY updated_at", (self.state.updated,)
             for session in database.find(SESSIONS, SessionRow, where=where, values=values):
                 self._handle_session(session)
@@ -88,8 +86,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
             self.state.watermarks[table] = known.moved_to(*last, reset=self.database.reset)
 
     def _handle_session(self, row: SessionRow) -> None:
-        if not self.is_future(seconds_of_text(row.updated_at)):
-            self.state.updated = max(self.state.updated, row.updated_at)
+        self.state.updated = self.latest(seconds_of_text, self.state.updated, row.updated_at)
         self._rows[row.id] = row
         self._describe(row)
         if not row.is_elsewhere and not self._has_requests(row.id):

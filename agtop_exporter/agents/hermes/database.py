@@ -85,13 +85,11 @@ class SessionsParser(DatabaseParser[DatabaseState]):
             if message.session_id:
                 self._handle_message(message)
                 changed[message.session_id] = None
-        if self.is_future(self.state.latest):
-            self.state.latest = 0.0
+        self.state.latest = self.latest(float, self.state.latest)
         where, values = "last_seen >= ? ORDER BY last_seen", (self.state.latest,)
         for table in filter(database.columns, (USAGE, OLDER_USAGE)):
             for usage in database.find(table, UsageRow, where=where, values=values):
-                if not self.is_future(usage.last_seen):
-                    self.state.latest = max(self.state.latest, usage.last_seen)
+                self.state.latest = self.latest(float, self.state.latest, usage.last_seen)
                 changed[usage.session_id] = None
         for session_id in filter(None, changed):
             row = self._session_row(session_id)
