@@ -4,9 +4,14 @@ Since schema version 15, the table `usage_ledger` has one row per request. For t
 versions, only their sum is known, which is in the row of the session. When such a session makes
 another request, Goose also adds a row with this sum to `usage_ledger`. The events of both records
 of the sum have the same key.
+
+A session that was imported (`goose session import`) has the sum of the session of Goose, Claude
+Code, Codex or pi that it was made from. That sum is not counted.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
+from math import inf
 from typing import TypeVar, Unpack
 
 from msgspec import field
@@ -15,12 +20,14 @@ from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.goose.records import (
     CARRIED_FORWARD,
     KNOWN_TYPES,
+    USAGE_VERSION,
     Block,
     Content,
     MessageRow,
     ModelConfig,
     SessionRow,
     UsageRow,
+    VersionRow,
     seconds,
     token_counts,
 )
@@ -35,6 +42,7 @@ from agtop_exporter.reading.state import ReaderState
 
 NAME = "goose"
 SESSIONS, USAGE, MESSAGES = "sessions", "usage_ledger", "messages"
+VERSIONS = "schema_version"
 NAME_RANK = 3
 CALLS_MAX = 128  # maximum number of calls in the state
 
@@ -88,17 +96,19 @@ class SessionsParser(DatabaseParser[DatabaseState]):
     def _handle_session(self, row: SessionRow) -> None:
         self.state.updated = self.latest(seconds_of_text, self.state.updated, row.updated_at)
         self._rows[row.id] = row
-        self._describe(row)
-        if not row.is_elsewhere and not self._has_requests(row.id):
+        is_sum = not self._has_requests(row.id)
+        is_imported = is_sum and self._is_imported(row)
+        self._describe(row, context=None if is_imported else row.total_tokens)
+        if is_sum and not is_imported and not row.is_elsewhere:
             self._add_sum(row)
 
-    def _describe(self, row: SessionRow) -> None:
+    def _describe(self, row: SessionRow, *, context: int | None) -> None:
         session = self.batch.session(row.id, parent_session_id=row.parent_session_id)
         for moment in (row.created_at, row.updated_at):
             session.observe_time(seconds_of_text(moment))
         session.work_in(row.working_dir)
         session.set_title(row.name or row.description, NAME_RANK)
-        session.set_context_used(row.total_tokens)
+        session.set_context_used(context)
         session.model = self._model(row)
         if session.model:
             self.name_model(row.id, session.model)
@@ -121,6 +131,27 @@ class SessionsParser(DatabaseParser[DatabaseState]):
             return False
         where, values = "session_id = ? AND id < ?", (session_id, before)
         return any(self.database.find(USAGE, UsageRow, where=where, values=values, limit=1))
+
+    @cached_property
+    def _usage_since(self) -> float:
+        """The time since which each request has a row in `usage_ledger`, in unix seconds."""
+        where, values = "version >= ? ORDER BY applied_at", (USAGE_VERSION,)
+        rows = self.database.find(VERSIONS, VersionRow, where=where, values=values, limit=1)
+        return next((seconds_of_text(row.applied_at) or inf for row in rows), inf)
+
+    def _is_imported(self, row: SessionRow) -> bool:
+        """Return whether a session was imported, so that others made the requests of its sum.
+
+        The messages of such a session are older than the session. Goose writes them after the sum.
+        Before there was a row for each request, a copy of a session had older messages and a sum of
+        its own.
+        """
+        created = seconds_of_text(row.created_at)
+        if created < self._usage_since:
+            return False
+        where, values = "session_id = ? ORDER BY created_timestamp", (row.id,)
+        first = self.database.find(MESSAGES, MessageRow, where=where, values=values, limit=1)
+        return all(seconds(message.created_timestamp) < created for message in first)
 
     def _add_sum(self, row: SessionRow) -> None:
         """Add the sum of a session's requests, if the session has no row in `usage_ledger`.
@@ -162,6 +193,8 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         other_keys: tuple[str, ...] = ()
         is_sum = request.cost_source == CARRIED_FORWARD
         if is_sum and not self._has_requests(request.session_id, before=request.id):
+            if self._is_imported(row):
+                return
             key, other_keys = row.sum_key, row.other_sum_keys
         if tokens.total and not row.is_elsewhere:
             self.add_response(
@@ -199,6 +232,9 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         created = seconds_of_text(self._session_row(message.session_id).created_at)
         # The messages of a copied session are older than the session.
         copied = 0 < time < created
+        own_id = message.message_id.startswith(f"msg_{message.session_id}_")
+        if copied and own_id and self._is_imported(self._session_row(message.session_id)):
+            return  # a copy within Goose keeps the id of the message
         session = self._session(message.session_id, time if 0 < created <= time else 0.0)
         event = UsageEvent(
             key=message.message_id or f"{message.session_id}:{message.created_timestamp:.0f}",

@@ -7,6 +7,7 @@ from agtop_exporter.reading.decoding import LATEST_MILLISECONDS, Count, RunningT
 from agtop_exporter.reading.rows import TableRow
 
 MILLISECONDS_FROM = 1e11  # a larger time is in milliseconds
+USAGE_VERSION = 15  # the version of the schema that added `usage_ledger`
 CARRIED_FORWARD = "carried_forward"  # cost source of a row that sums up older requests
 ELSEWHERE = frozenset(
     {"claude-acp", "claude-code", "codex", "codex-acp", "copilot-acp", "gemini-cli", "pi-acp"}
@@ -17,6 +18,12 @@ KNOWN_TYPES = frozenset(  # types of the blocks of a message
     | {"toolRequest", "toolResponse", "frontendToolRequest", "toolConfirmationRequest"}
     | {"actionRequired", "systemNotification", "summarizationRequested", "contextLengthExceeded"}
 )
+
+
+class VersionRow(TableRow):
+    """A row of `schema_version`: the time at which the database was brought to a version."""
+
+    applied_at: str = ""
 
 
 class UsageRow(TableRow):
