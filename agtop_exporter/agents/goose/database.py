@@ -96,7 +96,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
     def _handle_session(self, row: SessionRow) -> None:
         self.state.updated = self.latest(seconds_of_text, self.state.updated, row.updated_at)
         self._rows[row.id] = row
-        is_sum = not self._has_requests(row.id)
+        is_sum = row.tokens.total and not self._has_requests(row.id)
         is_imported = is_sum and self._is_imported(row)
         self._describe(row, context=None if is_imported else row.total_tokens)
         if is_sum and not is_imported and not row.is_elsewhere:
@@ -158,25 +158,18 @@ class SessionsParser(DatabaseParser[DatabaseState]):
 
         The number of requests is unknown, so the length of their prompts does not select a price.
         """
-        tokens = token_counts(
-            row.accumulated_input_tokens,
-            row.accumulated_cache_read_tokens,
-            row.accumulated_cache_write_tokens,
-            row.accumulated_output_tokens,
-        )
-        if tokens.total:
-            self.add_response(
-                UsageEvent(
-                    key=row.sum_key,
-                    other_keys=row.other_sum_keys,
-                    session_id=row.id,
-                    time=seconds_of_text(row.updated_at),
-                    model=self._model(row),
-                    tokens=tokens,
-                    provider=row.provider_name,
-                    reported_cost=picodollars(row.accumulated_cost),
-                )
+        self.add_response(
+            UsageEvent(
+                key=row.sum_key,
+                other_keys=row.other_sum_keys,
+                session_id=row.id,
+                time=seconds_of_text(row.updated_at),
+                model=self._model(row),
+                tokens=row.tokens,
+                provider=row.provider_name,
+                reported_cost=picodollars(row.accumulated_cost),
             )
+        )
 
     def _handle_request(self, request: UsageRow) -> None:
         if not request.session_id:
@@ -232,9 +225,6 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         created = seconds_of_text(self._session_row(message.session_id).created_at)
         # The messages of a copied session are older than the session.
         copied = 0 < time < created
-        own_id = message.message_id.startswith(f"msg_{message.session_id}_")
-        if copied and own_id and self._is_imported(self._session_row(message.session_id)):
-            return  # a copy within Goose keeps the id of the message
         session = self._session(message.session_id, time if 0 < created <= time else 0.0)
         event = UsageEvent(
             key=message.message_id or f"{message.session_id}:{message.created_timestamp:.0f}",

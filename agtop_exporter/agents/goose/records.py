@@ -62,6 +62,16 @@ class SessionRow(TableRow):
     accumulated_cost: float | None = None
 
     @property
+    def tokens(self) -> TokenCounts:
+        """The sum of the requests so far."""
+        return token_counts(
+            self.accumulated_input_tokens,
+            self.accumulated_cache_read_tokens,
+            self.accumulated_cache_write_tokens,
+            self.accumulated_output_tokens,
+        )
+
+    @property
     def sum_key(self) -> str:
         """The event key of the sum. A new session may have the id of a session that was deleted."""
         return f"sum:{self.id}:{self.created_at}"
