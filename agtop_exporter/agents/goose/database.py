@@ -43,6 +43,11 @@ from agtop_exporter.reading.state import ReaderState
 NAME = "goose"
 SESSIONS, USAGE, MESSAGES = "sessions", "usage_ledger", "messages"
 VERSIONS = "schema_version"
+KEYS = {SESSIONS: "id", USAGE: "created_timestamp", MESSAGES: "created_timestamp"}
+"""The column of each table that shows whether a row is the same row as before.
+
+The ids of requests and messages are row ids, which Goose uses again after a backup is restored.
+"""
 NAME_RANK = 3
 CALLS_MAX = 128  # maximum number of calls in the state
 
@@ -87,8 +92,8 @@ class SessionsParser(DatabaseParser[DatabaseState]):
     def _new_rows(self, table: str, kind: type[NumberedRow]) -> Iterator[NumberedRow]:
         """Yield the rows of a table that have not been read, and store the last position."""
         known, last = self.state.watermarks.get(table, Watermark()), None
-        for rowid, row in self.database.after(table, known, kind):
-            last = (rowid, str(row.id))
+        for rowid, row in self.database.after(table, known, kind, key=KEYS[table]):
+            last = (rowid, row.key)
             yield row
         if last is not None:
             self.state.watermarks[table] = known.moved_to(*last, reset=self.database.reset)

@@ -41,6 +41,11 @@ class UsageRow(TableRow):
     cost_source: str = ""
     is_compaction: int = 0
 
+    @property
+    def key(self) -> str:
+        """The value that identifies the row in a watermark."""
+        return f"{self.created_timestamp:.0f}"
+
 
 class SessionRow(TableRow):
     """A row of `sessions`. The columns `accumulated_…` have the sums of all requests so far."""
@@ -60,6 +65,11 @@ class SessionRow(TableRow):
     accumulated_cache_read_tokens: RunningTotal = 0
     accumulated_cache_write_tokens: RunningTotal = 0
     accumulated_cost: float | None = None
+
+    @property
+    def key(self) -> str:
+        """The value that identifies the row in a watermark."""
+        return self.id
 
     @property
     def tokens(self) -> TokenCounts:
@@ -96,6 +106,11 @@ class MessageRow(TableRow):
     role: str = ""
     content_json: str = ""
     created_timestamp: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """The value that identifies the row in a watermark."""
+        return f"{self.created_timestamp:.0f}"
 
 
 class ModelConfig(msgspec.Struct):

@@ -106,8 +106,9 @@ class SessionsParser(DatabaseParser[DatabaseState]):
 
     def _new_messages(self) -> list[MessageRow]:
         known, rows = self.state.messages, list[MessageRow]()
-        for rowid, row in self.database.after(MESSAGES, known, MessageRow):
-            known = known.moved_to(rowid, str(row.id), reset=self.database.reset)
+        key = "timestamp"  # the id is the row id, which a restored database uses again
+        for rowid, row in self.database.after(MESSAGES, known, MessageRow, key=key):
+            known = known.moved_to(rowid, str(row.timestamp), reset=self.database.reset)
             rows.append(row)
         self.state.messages = known
         return rows
