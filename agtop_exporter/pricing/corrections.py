@@ -170,7 +170,12 @@ class Corrections:
         correction refers to no other model.
         """
         seller = seller_of(listed) if listed is not None else ""
-        names = [name for name, _ in candidates(model)]
+        is_exact = listed is not None and listed.match == "exact"
+        names = [
+            name
+            for name, kind in candidates(model)
+            if not (is_exact and kind == "date-stripped")  # the version has its own price
+        ]
         for name in (*names, *([listed.model.lower()] if listed is not None else ())):
             for correction in self._by_model.get(name, ()):
                 start, end = correction.period

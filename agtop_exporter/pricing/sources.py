@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol
 from agtop_exporter.pricing.card import PriceCard, PricePeriod, always
 from agtop_exporter.pricing.corrections import SOURCE as CORRECTIONS
 from agtop_exporter.pricing.corrections import Corrections
+from agtop_exporter.pricing.litellm import MAKERS
+from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.names import free_at, has_region, is_local, without_speed
 from agtop_exporter.pricing.rates import Rates
 
@@ -55,6 +57,8 @@ class Sources(NamedTuple):
         found = self._of_seller_in_name(model, at) if not provider else None
         found = found or self._corrected(model, provider, at)
         if found is not None and found.card is not None:
+            if found.card.source == CORRECTIONS and _is_resold(model, provider, found.card):
+                return self.fallback(model, provider=provider, at=at) or found
             return found
         return (
             self._with_speed(model, provider, at)
@@ -75,13 +79,16 @@ class Sources(NamedTuple):
     def _of_seller_in_name(self, model: str, at: float) -> PricePeriod | None:
         """Return the price of the seller in a name such as `deepinfra/moonshotai/Kimi-K2.6`.
 
-        The result is None if the name has no seller before the maker, or if no table has its price.
+        The result is None if the name begins with a maker, or if no table has the seller's price.
         """
         seller, _, name = model.partition("/")
-        if "/" not in name or has_region(model):
+        if not name or has_region(model):
             return None
         found = self._corrected(name, seller, at)
-        return found if found and found.card and found.card.match != "maker" else None
+        if found is None or found.card is None or found.card.match == "maker":
+            return None
+        is_seller = found.card.source == LITELLM and seller.lower() not in MAKERS
+        return found if "/" in name or is_seller else None
 
     def _corrected(self, model: str, provider: str, at: float) -> PricePeriod | None:
         listed = self._listed(model, provider, at)
@@ -124,6 +131,14 @@ class Sources(NamedTuple):
             return None
         card = found.card.at_speed(speed)
         return None if card is None else found._replace(card=card)
+
+
+def _is_resold(model: str, provider: str, card: PriceCard) -> bool:
+    """Return whether another seller than the maker may charge for a model that no table has.
+
+    The price at OpenRouter is then closer than the price of the maker.
+    """
+    return card.match == "maker" or (not provider and "/" in model)
 
 
 def _free(model: str, seller: str) -> PriceCard:
