@@ -147,6 +147,11 @@ def _spellings(name: str) -> list[str]:
     return list(found)[1:]
 
 
+def bare(model: str) -> str:
+    """Return a model name in lower case, without the seller and the maker before it."""
+    return model.lower().rpartition("/")[2]
+
+
 def without_speed(model: str) -> tuple[str, str]:
     """Split a model name with a speed, such as `claude-opus-5-fast`, into (name, speed).
 

@@ -57,8 +57,6 @@ class Sources(NamedTuple):
         found = self._of_seller_in_name(model, at) if not provider else None
         found = found or self._corrected(model, provider, at)
         if found is not None and found.card is not None:
-            if found.card.source == CORRECTIONS and _is_resold(model, provider, found.card):
-                return self.fallback(model, provider=provider, at=at) or found
             return found
         return (
             self._with_speed(model, provider, at)
@@ -131,14 +129,6 @@ class Sources(NamedTuple):
             return None
         card = found.card.at_speed(speed)
         return None if card is None else found._replace(card=card)
-
-
-def _is_resold(model: str, provider: str, card: PriceCard) -> bool:
-    """Return whether another seller than the maker may charge for a model that no table has.
-
-    The price at OpenRouter is then closer than the price of the maker.
-    """
-    return card.match == "maker" or (not provider and "/" in model)
 
 
 def _free(model: str, seller: str) -> PriceCard:
