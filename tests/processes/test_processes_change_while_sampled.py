@@ -48,8 +48,8 @@ def assert_consistent(table):
     assert table.open_files.keys() == roots
     assert len({member.pid for member in members}) == len(members)
     assert all(table.roots[root] == root and root in table.agents for root in roots)
-    for agent, recognised in table.agents.items():
-        assert (agent in roots) == (recognised.role != "helper")
+    for agent, recognized in table.agents.items():
+        assert (agent in roots) == (recognized.role != "helper")
     for member in members:
         process, sample = table.processes[member], table.samples[member]
         assert process.id == sample.id == member
