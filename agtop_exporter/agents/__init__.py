@@ -174,15 +174,13 @@ def application_folders(home: Path, environment: Environment) -> tuple[Path, ...
     """Return the folders in which applications store settings on Linux, macOS and Windows.
 
     The folders of all three systems are returned on every system, because the home directory may
-    belong to another system. An example is a Windows home directory that is read from WSL.
+    belong to another system. An example is a Windows home directory that is read from WSL. A folder
+    in a variable of the system (XDG_CONFIG_HOME or APPDATA) comes first.
     """
-    shared = environment.get("XDG_CONFIG_HOME")
-    return (
-        *((named_path(shared),) if shared else ()),
-        home / ".config",
-        home / "Library" / "Application Support",
-        home / "AppData" / "Roaming",
-    )
+    named = (environment.get(name) for name in ("XDG_CONFIG_HOME", "APPDATA"))
+    defaults = (".config", "Library/Application Support", "AppData/Roaming")
+    folders = (*map(named_path, filter(None, named)), *(home / folder for folder in defaults))
+    return tuple(dict.fromkeys(folders))
 
 
 def listed_roots(

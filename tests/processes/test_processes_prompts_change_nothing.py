@@ -84,6 +84,19 @@ def test_helper_processes_of_claude_code_are_no_sessions(argument):
     assert role("claude", "-p", argument) == ("claude", "session")
 
 
+@pytest.mark.parametrize("command", ["attach", "logs", "respawn", "gateway", "ultrareview"])
+def test_a_command_about_sessions_of_claude_code_is_no_session(command):
+    """`claude attach` of 2.1.332 shows a session that another process runs."""
+    assert role("claude", command, "4f2a") == ("claude", "helper")
+    assert role("claude", "--effort", "low", command) == ("claude", "helper")
+    assert role("claude", f"{command} the logs") == ("claude", "session")
+
+
+@pytest.mark.parametrize("option", ["--add-dir", "--tools", "--effort", "--team-name", "--betas"])
+def test_the_value_of_an_option_of_claude_code_is_no_command(option):
+    assert role("claude", option, "config", "Explain") == ("claude", "session")
+
+
 @pytest.mark.parametrize(
     ("agent", "option"),
     [
