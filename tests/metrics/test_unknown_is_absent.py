@@ -52,6 +52,7 @@ def test_unknown_of_a_session_is_absent(name, over):
 def test_a_free_session_costs_0():
     assert of_session("agtop_session_cost_usd_total", cost=Cost()) == {(): 0.0}
     assert of_session("agtop_session_cost_usd_total", cost=Cost(), tokens=NO_TOKENS) == {(): 0.0}
+    assert of_session("agtop_session_billed_usd", cost=Cost()) == {(): 0.0}
 
 
 def test_a_session_without_a_price_that_a_plan_covers_is_billed_0():
