@@ -43,7 +43,7 @@ def test_without_agents_there_are_no_problems(tmp_path):
     done = doctor(tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith(
-        "not found    antigravity, auggie, claude, cline, codex, copilot, cursor, droid,"
+        "not found    antigravity, auggie, cherrystudio, claude, cline, codebuddy, codex, copilot,"
     )
     assert "no agent was found" in done.stdout
     assert done.stdout.endswith("No problems found.\n")
