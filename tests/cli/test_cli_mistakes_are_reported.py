@@ -71,7 +71,7 @@ def test_a_home_that_does_not_exist_is_not_created(tmp_path):
 def test_every_mistake_in_a_file_is_reported_at_once(tmp_path):
     config = tmp_path / "config.toml"
     config.write_text(
-        'interval = "soon"\nplan = "gold"\ncolour = "red"\nagent = ["codex", "clod"]\n'
+        'interval = "soon"\nplan = "gold"\ncolor = "red"\nagent = ["codex", "clod"]\n'
         "[prices.ours]\ninput = -1\noutput = 1\n[prices.theirs]\n"
     )
     done = run("agtop-exporter", "check-config", "--config", config, home=tmp_path, check=False)
