@@ -70,6 +70,7 @@ class ResponseHandlers(Rollout):
 
     def _add_response(self, key: str, *other_keys: str, usage: TokenUsage, copied: bool) -> None:
         state = self.state
+        state.has_answers = state.has_answers or not copied
         self.add_response(
             UsageEvent(
                 key,
