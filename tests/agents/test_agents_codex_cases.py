@@ -565,6 +565,24 @@ def test_the_service_tier_is_that_of_the_settings(chat, tier, speed):
     assert [event.speed for event in batch.events if event.model] == [speed]
 
 
+@pytest.mark.parametrize(
+    ("model", "tier", "speed"),
+    [
+        ("openai/gpt-5.5", "fast", "priority"),
+        ("codex-auto-review", "fast", "priority"),
+        ("deepseek-v4", "fast", ""),
+        ("openai/gpt-oss-20b", "priority", ""),
+        ("deepseek-v4", "flex", "flex"),
+    ],
+)
+def test_the_priority_tier_is_requested_of_openais_models_only(chat, model, tier, speed):
+    """openai/codex#31284: Codex omits a tier that the catalog of models does not have."""
+    chat.turn(model)
+    chat.event("thread_settings_applied", thread_settings={"model": model, "service_tier": tier})
+    chat.count(usage(10), usage(10))
+    assert [event.speed for event in read(chat) if event.requests] == [speed]
+
+
 def test_a_model_that_is_selected_without_a_turn_is_the_sessions(chat):
     chat.turn("gpt-5").count(usage(10), usage(10))
     chat.event("thread_settings_applied", thread_settings={"model": "gpt-5-mini"})

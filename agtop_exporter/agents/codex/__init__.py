@@ -64,6 +64,7 @@ AGENT = Agent(
     known_types=KNOWN_TYPES,
     effort_source="turn_context or thread_settings",
     exact="tokens of each response, service tier, context window, rate limits, plan",
-    not_in_files="ephemeral threads, hidden title threads, streams that were cut",
+    not_in_files="ephemeral threads, hidden title threads, the consolidation of memories, streams "
+    "that were cut, the service tier in versions up to 0.160 unless it is changed",
     versions_seen=("0.171.0", "0.169.0", "0.80.0"),
 )

@@ -14,20 +14,13 @@ from agtop_exporter.agents.codex.signals import (
     signal,
     turn_end,
 )
+from agtop_exporter.agents.codex.tiers import speed_of
 from agtop_exporter.model import PROMPT_RANK, UsageEvent
 
 THREAD_NAME_RANK = 5
 TOOL_CALLS = frozenset(
     {"function_call", "custom_tool_call", "local_shell_call", "web_search_call", "tool_search_call"}
 )
-STANDARD_TIERS = frozenset({"", "auto", "default", "standard"})
-TIER_NAMES = {"fast": "priority"}  # the name in the settings, and the name in the request
-
-
-def speed_of(service_tier: str | None) -> str:
-    """Return the name of a service tier in price lists; "" for the standard tier."""
-    tier = (service_tier or "").strip().lower()
-    return "" if tier in STANDARD_TIERS else TIER_NAMES.get(tier, tier)
 
 
 class TurnHandlers(ResponseHandlers):
