@@ -57,7 +57,12 @@ _MAKERS = (
     "cohere",
     "meta",
     "aws",
+    "github-copilot",
 )
+
+# The models of other makers in Mistral's table. Mistral has its own names for them.
+_RESOLD_BY_MISTRAL = ("deepseek-", "zai-")
+_MICROSOFTS = "mai-"  # the only models of Microsoft in the table of GitHub Copilot
 
 _PRICE_KEYS = (
     ("input", "input_mtok"),
@@ -137,11 +142,13 @@ class GenaiPrices:
             for hint in hints:
                 for found in table.find(hint, names):
                     sold = not provider or table.is_same(hint, known_as(provider))
-                    yield found if sold else found._replace(match="maker")
+                    has_price = sold and not table.resells(found)
+                    yield found if has_price else found._replace(match="maker")
         for table in self._tables:
             for maker in _MAKERS:
                 for found in table.find(maker, names):
-                    yield found._replace(match="maker") if provider else found
+                    if _is_of_maker(found):
+                        yield found._replace(match="maker") if provider else found
 
     def _price(self, found: Listing, at: float) -> PricePeriod | None:
         schedules = self._corrections.schedules_of(found.provider.id)
@@ -154,6 +161,14 @@ class GenaiPrices:
         edges = [edge for schedule in schedules for edge in schedule.edges(at)]
         start = max([period.start, *(edge for edge in edges if edge <= at)])
         return period._replace(start=start, end=min([period.end, *(e for e in edges if e > at)]))
+
+
+def _is_of_maker(found: Listing) -> bool:
+    """Return whether a model in the table of a maker is a model or a name of this maker."""
+    if found.provider.id == "github-copilot":
+        return found.info.id.startswith(_MICROSOFTS)
+    is_resold = found.provider.id == "mistral" and found.info.id.startswith(_RESOLD_BY_MISTRAL)
+    return not is_resold or found.match == "exact"
 
 
 def _price(found: Listing, info: ModelInfo, at: float) -> PricePeriod | None:
@@ -214,7 +229,7 @@ def _speeds(
     price. For an earlier time, the price has the same ratio to the standard price as on that day.
     `standard` is the standard price at `when`.
     """
-    if not any(found.info is own for own in found.provider.models):
+    if not found.is_own:
         return {}  # a resold model: the service tiers are those of another provider
     starts: dict[str, datetime] = {}
     for variant in info.price_variants or ():

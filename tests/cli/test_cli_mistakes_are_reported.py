@@ -71,7 +71,7 @@ def test_a_home_that_does_not_exist_is_not_created(tmp_path):
 def test_every_mistake_in_a_file_is_reported_at_once(tmp_path):
     config = tmp_path / "config.toml"
     config.write_text(
-        'interval = "soon"\nplan = "gold"\ncolour = "red"\nagent = ["codex", "clod"]\n'
+        'interval = "soon"\nplan = "gold"\ncolor = "red"\nagent = ["codex", "clod"]\n'
         "[prices.ours]\ninput = -1\noutput = 1\n[prices.theirs]\n"
     )
     done = run("agtop-exporter", "check-config", "--config", config, home=tmp_path, check=False)
@@ -79,7 +79,7 @@ def test_every_mistake_in_a_file_is_reported_at_once(tmp_path):
     assert [line.split(": ")[1:3] for line in done.stderr.splitlines()] == [
         [f"{config}:1", "interval"],
         [f"{config}:2", "plan"],
-        [f"{config}:3", "colour"],
+        [f"{config}:3", "color"],
         [f"{config}:4", "agent"],
         [f"{config}:6", "prices.ours.input"],
         [f"{config}:8", "prices.theirs"],
