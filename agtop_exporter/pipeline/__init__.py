@@ -4,7 +4,7 @@ A refresh scans the transcripts, counts their events, computes costs, and matche
 processes.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -194,7 +194,7 @@ class Pipeline:
         scanned = self._scanner.scan(
             agents, now, progress=progress, stopping=stopping, waiting=waiting
         )
-        self._complete_ledger(now, stopping)
+        self._complete_ledger(now, agents, stopping)
         if not stopping():  # the result of a stopped refresh is not published
             self._views.update(now, sampled_at=sampled_at or (lambda: now))
         self._keep_totals()
@@ -205,15 +205,20 @@ class Pipeline:
         self.telemetry.flush(self.ledger.add)
         return self._snapshot(now, scanned, refresh_seconds=perf_counter() - began)
 
-    def _complete_ledger(self, now: float, stopping: Callable[[], bool]) -> None:
-        """Apply to the ledger what does not come from transcripts, and commit the ledger."""
+    def _complete_ledger(
+        self, now: float, agents: Mapping[str, Agent], stopping: Callable[[], bool]
+    ) -> None:
+        """Apply to the ledger what does not come from transcripts, and commit the ledger.
+
+        `agents` are those whose transcripts were read.
+        """
         with self.steps.step("scan"):
             self._stored_limits.record(self.agents, now)
         self.ledger.forget_future_limits(now)
         with self.steps.step("ledger"):
             restore_keys(
                 self.ledger,
-                self.agents,
+                {name: one for name, one in agents.items() if not self.steps.is_down(name)},
                 price=self.prices.cost,
                 guard=self._guard,
                 stopping=stopping,
