@@ -15,6 +15,7 @@ from agtop_exporter.agents import load_agents
 from agtop_exporter.cli.arguments import UsageError, parser_of
 from agtop_exporter.cli.command import PATHS, Program
 from agtop_exporter.cli.output import write
+from agtop_exporter.render.table.rows import SORT_NAMES
 from agtop_exporter.reports import DIMENSIONS, WEEKDAYS
 from agtop_exporter.settings import Settings, suggestion
 
@@ -22,6 +23,7 @@ SHELLS = ("bash", "zsh", "fish")
 VALUES: Mapping[str, tuple[str, ...]] = {
     "shell": SHELLS,
     "by": DIMENSIONS,
+    "sort": SORT_NAMES,
     "week_start": WEEKDAYS,
 }
 """The possible values of the arguments and options that are not settings, by name."""

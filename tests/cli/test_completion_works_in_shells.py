@@ -38,6 +38,7 @@ CASES = [
     ("agtop list --no-pri", ["--no-pricing-refresh"]),
     ("agtop --plan in", ["included"]),
     ("agtop completion f", ["fish"]),
+    ("agtop list --sort bi", ["billed"]),
     ("agtop-exporter doc", ["doctor"]),
     ("agtop-exporter doctor --js", ["--json"]),
     ("agtop-exporter --agent qw", ["qwen"]),
