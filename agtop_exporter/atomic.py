@@ -17,7 +17,7 @@ A file with this suffix remains if the process is killed.
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
-    """Replace the content of a file by `data`, or create the file. Raises OSError.
+    """Replace the content of a file with `data`, or create the file. Raises OSError.
 
     `mode` are the permissions of the file. If `durable` is true, the data is on the disk before the
     file is replaced, so that the file is not empty after a crash of the system. After an error, the

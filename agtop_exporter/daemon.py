@@ -4,37 +4,27 @@ import gc
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import msgspec
 import structlog
 
 from agtop_exporter import __version__
-from agtop_exporter.backfill import note_scrape
 from agtop_exporter.documents import Documents
 from agtop_exporter.health import Health
-from agtop_exporter.metrics import Publication, publish, resume
 from agtop_exporter.model import AgtopError, Snapshot
 from agtop_exporter.notify import Notifier
 from agtop_exporter.outlets import Outlet
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pipeline.failing import error_totals, repeated
 from agtop_exporter.pricing import PriceRefresher
+from agtop_exporter.publisher import Publisher
 from agtop_exporter.redaction import Redaction
-from agtop_exporter.server import (
-    Endpoint,
-    OwnProcess,
-    Pages,
-    Scrapers,
-    create_app,
-    render_pages,
-)
+from agtop_exporter.server import Endpoint, create_app
 from agtop_exporter.settings import Settings
 from agtop_exporter.wakeups import REQUEST, Wakeups
 
 SWITCH_SECONDS = 0.0002  # short, because a scrape takes the lock of the interpreter several times
 LONG_SCAN_SECONDS = 2.0  # after this time, a scan pings the watchdog
-SCRAPERS = "scrapers"  # metadata of the ledger: the scrapers of an earlier process
 
 log = structlog.get_logger()
 
@@ -67,14 +57,10 @@ class Daemon:
         self._notifier = notifier or Notifier("")
         self._health = Health()
         self._status = ""  # text about the last refresh for systemd; "" if the refresh failed
-        self._own = OwnProcess()
-        self._pages: Pages | None = None
-        ledger = pipeline.ledger
-        self._redaction = Redaction(ledger, enabled=settings.redact_projects)
-        self._scrapers = Scrapers(ledger.metadata.get(SCRAPERS, b""), now=clock())
-        self._publication: Publication | None = None
-        self._resume = self._from_ledger()
-        self._previous: Snapshot | None = None
+        self._redaction = Redaction(pipeline.ledger, enabled=settings.redact_projects)
+        self._publisher = Publisher(
+            pipeline.ledger, self._redaction, totals=pipeline.pairing.totals(), now=clock()
+        )
         self._reload_succeeded = True
         pipeline.telemetry.declare("pricing_refresh_errors")
         self._wakeups = Wakeups()
@@ -95,18 +81,18 @@ class Daemon:
         self._wakeups.install()
         endpoint = self._endpoint
         app = create_app(
-            lambda: self._pages,
+            lambda: self._publisher.pages,
             overview=self._documents.overview,
             snapshot=self._documents.snapshot,
             progress=lambda: self._progress,
-            scrapers=self._scrapers,
+            scrapers=self._publisher.scrapers,
             trouble=lambda: self._health.trouble(self._settings.interval),
             hosts=endpoint.hosts,
             protection=endpoint.protection,
             prefix=self._settings.route_prefix,
             version=__version__,
         )
-        self._publish(self._with_gauges(self._empty_snapshot()), ready=False)
+        self._publisher.publish(self._with_gauges(self._empty_snapshot()), ready=False)
         _keep_out_of_collections()
         with endpoint.serving(app):
             urls = " ".join(endpoint.urls)
@@ -156,11 +142,7 @@ class Daemon:
     def _settle(self) -> None:
         """Write the state of the outputs, the scrapers and the first scrape to the ledger."""
         ledger = self._pipeline.ledger
-        scrapers = self._scrapers.encode()
-        if ledger.metadata.get(SCRAPERS, b"") != scrapers:
-            ledger.remember(SCRAPERS, scrapers)
-        if self._previous is not None and self._scrapers.received(self._previous.generated_at):
-            note_scrape(ledger, self._previous)
+        self._publisher.save_state(ledger)
         for outlet in self._outlets:
             with self._pipeline.steps.step("outputs"):
                 outlet.save_state(ledger)
@@ -195,7 +177,7 @@ class Daemon:
         if result is not None:
             result = self._with_gauges(result)
             with steps.step("publish"):
-                self._publish(result, ready=True)
+                self._publisher.publish(result, ready=True)
                 count = len(result.published)
                 self._status = f"{count} active or recent session{'' if count == 1 else 's'}"
                 published = True
@@ -203,9 +185,9 @@ class Daemon:
             self._status = ""
             with steps.step("publish"):
                 again = self._with_gauges(self._last_again())
-                self._publish(again, ready=self._previous is not None)
+                self._publisher.publish(again, ready=self._publisher.previous is not None)
                 result = result or again
-        if result is not None and self._previous is not None:
+        if result is not None and self._publisher.previous is not None:
             for outlet in self._outlets:
                 with steps.step("outputs"):
                     outlet.publish(self._redaction.snapshot(result))
@@ -217,10 +199,11 @@ class Daemon:
         """
         pipeline = self._pipeline
         pipeline.checkpoint()
-        if self._previous is None:
+        previous = self._publisher.previous
+        if previous is None:
             return self._empty_snapshot()
         return repeated(
-            self._previous, self._clock(), errors=pipeline.steps.errors, ledger=pipeline.ledger
+            previous, self._clock(), errors=pipeline.steps.errors, ledger=pipeline.ledger
         )
 
     def _with_gauges(self, snapshot: Snapshot) -> Snapshot:
@@ -229,39 +212,6 @@ class Daemon:
             ("listening_unprotected",): int(self._endpoint.is_unprotected),
         }
         return msgspec.structs.replace(snapshot, gauges={**snapshot.gauges, **gauges})
-
-    def _publish(self, snapshot: Snapshot, *, ready: bool) -> None:
-        """Render and publish the pages of `snapshot`. If this raises, the previous pages remain.
-
-        `ready` is true if `snapshot` is the result of a scan.
-        """
-        shown = self._redaction.snapshot(snapshot)
-        before, previous = self._publication, self._previous
-        if previous is not None:
-            previous = self._redaction.snapshot(previous)
-        if self._pages is None or not self._pages.ready:
-            before, previous = self._resume(shown) if ready else None, None
-        publication = publish(shown, before, previous=previous)
-        received = self._scrapers.generations(snapshot.generated_at)
-        self._pages = render_pages(
-            publication, snapshot, own=self._own, received=received, ready=ready
-        )
-        self._publication, self._previous = publication, snapshot if ready else None
-
-    def _from_ledger(self) -> Callable[[Snapshot], Publication | None]:
-        """Return a function that reconstructs the last publication of an earlier process.
-
-        The function takes the first snapshot of this process. If no daemon has published anything,
-        the function returns None, and all values of the first snapshot are published.
-        """
-        ledger = self._pipeline.ledger
-        new = ledger.take_unpublished()
-        if ledger.is_new or new.everything:
-            return lambda _snapshot: None
-        totals = {**ledger.stored_totals, **self._pipeline.pairing.totals()}
-        known = {series: value for series, value in totals.items() if series not in new.series}
-        redacted = self._redaction.totals(known)
-        return partial(resume, totals=redacted, sessions=set(ledger.sessions) - new.sessions)
 
     def _stop_outlets(self) -> None:
         for outlet in self._outlets:
@@ -283,7 +233,8 @@ class Daemon:
         )
 
     def _published(self) -> Snapshot:
-        return self._pages.snapshot if self._pages else self._empty_snapshot()
+        pages = self._publisher.pages
+        return pages.snapshot if pages else self._empty_snapshot()
 
     def _rest(self) -> None:
         """Wait until the next refresh is due or a signal arrives.

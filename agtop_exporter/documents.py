@@ -13,7 +13,11 @@ WATCHED_SECONDS = 60.0  # the page is rendered in advance after a request; a bro
 
 
 class Documents:
-    """Renders the two documents in the thread of the refreshes, for the thread of the server."""
+    """The page at `/` and the document at `/api/v1/snapshot`.
+
+    The thread that refreshes calls the methods. The thread of the server reads the attributes
+    `overview` and `snapshot`.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Recognises loopback names and addresses, which other machines cannot reach."""
+"""Recognizes loopback names and addresses, which other machines cannot reach."""
 
 from ipaddress import ip_address
 

@@ -49,7 +49,6 @@ RELOAD_SIGNALS = _signals("SIGHUP")
 IGNORED_SIGNALS = _signals("SIGUSR1", "SIGUSR2")
 """Signals that have no meaning here, and that would end a program."""
 
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO does not wait for its writer
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows translates line ends without it
@@ -71,15 +70,9 @@ _termios, _tty = _module("termios"), _module("tty")
 # --- files ----------------------------------------------------------------------------------
 
 
-def open_for_reading(path: str | os.PathLike[str], *, follow: bool = True) -> int:
-    """Open a file for reading without waiting, and return its descriptor. Raises OSError.
-
-    If `follow` is false and `path` is a symbolic link, the errno of the OSError is ELOOP.
-    """
-    if not (follow or _NOFOLLOW) and Path(path).is_symlink():
-        raise OSError(errno.ELOOP, "is a symbolic link", os.fspath(path))
-    flags = os.O_RDONLY | _NONBLOCK | _CLOEXEC | _BINARY
-    return os.open(path, flags if follow else flags | _NOFOLLOW)
+def open_for_reading(path: str | os.PathLike[str]) -> int:
+    """Open a file for reading without waiting, and return its descriptor. Raises OSError."""
+    return os.open(path, os.O_RDONLY | _NONBLOCK | _CLOEXEC | _BINARY)
 
 
 def open_private(path: str | os.PathLike[str]) -> int:

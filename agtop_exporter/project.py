@@ -35,8 +35,9 @@ FindName = Callable[[Path, PathNames, Enter], str]
 class Rules(NamedTuple):
     """Rules for the names of projects.
 
-    If one of the `homes` is a repository, it does not name the folders below it. `worktrees` has
-    folders in which programs keep worktrees; see PathNames.
+    `homes` are home directories. A home directory may be a repository, for example of configuration
+    files; the folders below it are not part of that project. `worktrees` has the folders in which
+    programs keep worktrees; see PathNames.
     """
 
     homes: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""Removes private data from snapshots, and replaces the names of projects by pseudonyms.
+"""Removes private data from snapshots, and replaces the names of projects with pseudonyms.
 
 The setting `redact_projects` selects pseudonyms.
 

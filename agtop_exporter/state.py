@@ -40,7 +40,6 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
     registry_status: str = "",
     waiting_for: str = "",
     prompted: bool = True,
-    stall_seconds: float = STALL_SECONDS,
 ) -> State:
     """Return the state of a session.
 
@@ -59,7 +58,6 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
         waiting_for: What the session waits for according to the registry, or "".
         prompted: The session has received a prompt. A session without a prompt and without a signal
             is idle.
-        stall_seconds: Time without a record after which a working session counts as stalled.
 
     For a subagent, pass the liveness of its parent and no registry status.
 
@@ -74,7 +72,7 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
             busy = busy or registry_status == "busy"
         elif acting and signal.reason == "permission":
             signal = Signal("running", detail="tool process")
-        return _live(signal, stalled=not busy and age is not None and age >= stall_seconds)
+        return _live(signal, stalled=not busy and age is not None and age >= STALL_SECONDS)
     if liveness == "stopped" or scanned:
         return State("closed", signal.reason or None if signal.kind == "error" else None)
     return _unseen(signal, hosted=hosted, age=float("inf") if age is None else age)

@@ -45,7 +45,7 @@ class SafeStream:
 
 
 def protect_stderr() -> None:
-    """Replace `sys.stderr` by a SafeStream.
+    """Replace `sys.stderr` with a SafeStream.
 
     If standard error is closed, its file descriptor is opened on /dev/null. Otherwise the next file
     that is opened would get that descriptor and receive log messages.

@@ -25,7 +25,9 @@ log = structlog.get_logger()
 
 
 def write(path: Path, page: bytes) -> None:
-    """Replace the file by `page` atomically. A reader finds either the old page or the new page.
+    """Replace the content of the file with `page` atomically.
+
+    A reader finds either the old page or the new page.
 
     Raises:
         AgtopError: The file cannot be written.
@@ -39,10 +41,10 @@ def write(path: Path, page: bytes) -> None:
 
 def page(exposition: Exposition, labels: Mapping[str, str]) -> bytes:
     """Return the content of a file, with `labels` on every series."""
-    return prometheus.text(tuple(_labelled(family, labels) for family in exposition))
+    return prometheus.text(tuple(_labeled(family, labels) for family in exposition))
 
 
-def _labelled(family: Family, labels: Mapping[str, str]) -> Family:
+def _labeled(family: Family, labels: Mapping[str, str]) -> Family:
     """Return a family with more labels. A label of the metric itself is not replaced."""
     names = tuple(name for name in labels if name not in family.metric.labels)
     if not names:

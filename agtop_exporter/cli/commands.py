@@ -230,7 +230,7 @@ EXPORTER = Program(
 AGTOP = Program(
     name="agtop",
     summary="Tokens, cost and state of your AI coding agents. Without a command: the interactive"
-    " view on a terminal, and else the table.",
+    " view on a terminal, otherwise the table.",
     default=Command(
         name="",
         summary="Show the interactive view on a terminal, and else print the table.",

@@ -78,9 +78,9 @@ def calendar_of(options: Namespace) -> Calendar:
 def day_of(value: date | float | None) -> date | None:
     """Return the value of an option such as `--since` as a local date.
 
-    The value is usually a date. An option before the name of the command is parsed by the default
-    command (the table), which returns a time in unix seconds. A time before EARLIEST becomes
-    EARLIEST.
+    The value is a date if the option follows the name of the command. If the option precedes the
+    name, the parser of the table command has read it, and the value is a time in unix seconds. A
+    time before EARLIEST becomes EARLIEST.
     """
     if not isinstance(value, float):
         return value

@@ -51,7 +51,7 @@ def can_draw(environment: Mapping[str, str]) -> bool:
 
 
 def is_ascii_only(environment: Mapping[str, str]) -> bool:
-    """Return whether the output should have only characters of ASCII.
+    """Return whether the output should have only ASCII characters.
 
     This is the case in the locale `C`, and if the encoding of standard output lacks an ellipsis.
     """

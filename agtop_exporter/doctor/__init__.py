@@ -5,7 +5,8 @@ it as JSON. The exit status of the command is 1 if there are problems, and other
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
@@ -27,7 +28,14 @@ from agtop_exporter.doctor.report import (
     Unreadable,
 )
 from agtop_exporter.doctor.unfinished import unfinished_records
-from agtop_exporter.model import PICODOLLARS_PER_USD, RefreshError, Snapshot, is_ahead
+from agtop_exporter.model import (
+    PICODOLLARS_PER_USD,
+    Cursor,
+    RefreshError,
+    Session,
+    Snapshot,
+    is_ahead,
+)
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import Disagreement, PriceCard
 from agtop_exporter.pricing.explanation import explain_used, usd
@@ -106,11 +114,6 @@ def _finding(
     stored = pipeline.ledger.sessions
     own = [key for key in stored if key[0] == agent.name]
     sessions = [session for session in snapshot.sessions if session.agent == agent.name]
-    unpriced: dict[str, int] = {}
-    for session in sessions:
-        for model, usage in session.models.items():
-            if usage.cost.unpriced_tokens:
-                unpriced[model] = unpriced.get(model, 0) + usage.cost.unpriced_tokens
     places = pipeline.places(agent.name)
     read = pipeline.ledger.cursors.get(agent.name, {})
     # An agent that another one runs can have its files below the roots of that other agent.
@@ -122,7 +125,6 @@ def _finding(
     elsewhere: dict[str, str] = {}
     with pipeline.steps.step("scan", agent.name):
         elsewhere.update(places_not_read(agent, pipeline, drives))
-    unfinished = unfinished_records(read, now=snapshot.generated_at)
     return Finding(
         agent=agent.name,
         title=agent.title,
@@ -151,10 +153,10 @@ def _finding(
                 Skipped(error.reason, error.count, error.example)
                 for error in pipeline.findings.skipped.get(agent.name, ())
             ),
-            *([Skipped("unfinished", len(unfinished), unfinished[0])] if unfinished else ()),
+            *_unfinished(read, snapshot.generated_at),
         ),
         unknown_records=dict(pipeline.findings.unknown_types[agent.name].all()),
-        unpriced_models=unpriced,
+        unpriced_models=_unpriced(sessions),
         known_types=tuple(sorted(agent.known_types)),
         sessions_ahead=sum(
             last_active is not None and is_ahead(last_active, snapshot.generated_at)
@@ -163,6 +165,22 @@ def _finding(
         processes_in_containers=pipeline.pairing.container_orphans(agent.name),
         processes_of_others=pipeline.pairing.others_run(agent.name),
     )
+
+
+def _unfinished(cursors: Mapping[str, Cursor], now: float) -> Iterator[Skipped]:
+    """Yield the number of incomplete records at the ends of files, if there are any."""
+    if found := unfinished_records(cursors, now=now):
+        yield Skipped("unfinished", len(found), found[0])
+
+
+def _unpriced(sessions: Iterable[Session]) -> dict[str, int]:
+    """Return the number of tokens without a known price by model."""
+    tokens: Counter[str] = Counter()
+    for session in sessions:
+        for model, usage in session.models.items():
+            if usage.cost.unpriced_tokens:
+                tokens[model] += usage.cost.unpriced_tokens
+    return dict(tokens)
 
 
 def _conflict(one: Disagreement) -> PriceConflict:

@@ -16,7 +16,7 @@ from agtop_exporter.folders import Folders
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.paths import clean_path
 from agtop_exporter.pipeline import Pipeline
-from agtop_exporter.reading.sources import COMPRESSED_SUFFIX
+from agtop_exporter.reading.sources import COMPRESSED_SUFFIXES
 
 ENTRIES_MAX = 200_000  # files and directories of a root that are checked
 TRANSCRIPTS = (".jsonl", ".jsonl.zst", ".jsonl.gz")
@@ -118,9 +118,8 @@ class Inventory:
         elif not is_regular:
             if entry.name.endswith(DATA_SUFFIXES):
                 self.not_read[entry.path] = "not a regular file"
-        elif (
-            entry.path not in self._read
-            and entry.path.removesuffix(COMPRESSED_SUFFIX) in self._read
+        elif entry.path not in self._read and any(
+            entry.path.removesuffix(suffix) in self._read for suffix in COMPRESSED_SUFFIXES
         ):
             self.not_read[entry.path] = "the compressed form of a file that is read"
         elif entry.name.endswith(TRANSCRIPTS) and entry.path not in self._read:
@@ -131,7 +130,7 @@ def _about_link(error: OSError) -> str:
     if error.errno == errno.ELOOP:
         return "a link to itself"
     if isinstance(error, FileNotFoundError):
-        return "a link to nothing"
+        return "a broken symbolic link"
     return f"a link to what cannot be read: {error.strerror or type(error).__name__}"
 
 
@@ -161,7 +160,7 @@ def _candidates(agent: Agent, pipeline: Pipeline, drives: Path) -> Iterator[tupl
             yield root, "variables of the environment name other directories"
     for home in _windows_homes(drives, pipeline.homes, pipeline.folders):
         for root in filter(_exists, agent.roots(home, {})):
-            yield root, f"a home of Windows: add --home {home}"
+            yield root, f"a Windows home directory: add --home {home}"
 
 
 def _windows_homes(drives: Path, homes: Sequence[Path], folders: Folders) -> Iterator[Path]:

@@ -153,7 +153,7 @@ class Report(msgspec.Struct, frozen=True):
     agents: Annotated[tuple[Finding, ...], Meta(description="All agents that are read.")]
     agents_not_read: Annotated[
         tuple[InstalledAgent, ...],
-        Meta(description="Installed agents that are not read, so that no figure includes them."),
+        Meta(description="Installed agents that are not read. Their usage is not counted."),
     ]
     price_sources: Annotated[
         tuple[PriceSource, ...],

@@ -5,11 +5,11 @@ claude       18 files, 18 sessions, 402 records in /home/ada/.claude/projects
   ! 3 records are not valid JSON, the first at /home/ada/.claude/projects/alpha/b05c.jsonl:8812
   ! no price is known for claude-imaginary-9 (12,000 tokens)
   - 6 responses recorded again (streams, copies); each is counted once
-  - not read: /home/ada/.claude/projects/beta/7d1f.jsonl (a link to nothing)
-  - found and not read: /mnt/c/Users/ada/.claude/projects (a home of Windows: add --home ...)
+  - not read: /home/ada/.claude/projects/beta/7d1f.jsonl (a broken symbolic link)
+  - found and not read: /mnt/c/Users/ada/.claude/projects (a Windows home directory: add --home ...)
   - not in its files: title, compaction and safety requests, streams that were cut
 not found    codex, gemini (--json lists the searched directories)
-not read     1 installed agent, which is in no figure
+not read     1 installed agent, whose usage is not counted
   - Dreamer (/home/ada/.dreamer): its files have no token counts
 2 problems found: see the lines marked "!".
 """
@@ -198,8 +198,9 @@ def _about_not_read(found: Iterable[NotRead]) -> Iterator[str]:
 
 def _about_agents_not_read(agents: Sequence[InstalledAgent]) -> Iterator[str]:
     """Yield a line for each installed agent that is not read: its name, first path and reason."""
-    verb = "is" if len(agents) == 1 else "are"
-    yield _row("not read", f"{_counted(len(agents), 'installed agent')}, which {verb} in no figure")
+    yield _row(
+        "not read", f"{_counted(len(agents), 'installed agent')}, whose usage is not counted"
+    )
     for agent in agents:
         more = f" and {len(agent.found) - 1:,} more" if len(agent.found) > 1 else ""
         yield f"  - {agent.title} ({_plain(agent.found[0])}{more}): {agent.reason}"

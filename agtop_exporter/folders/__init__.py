@@ -23,9 +23,9 @@ DOES_NOT_RESPOND = "does not respond"
 
 
 class Trouble(NamedTuple):
-    """Names what cannot be accessed, and the reason.
+    """A path that cannot be accessed, and the reason.
 
-    `place` is a path, or a description such as "project folders".
+    `place` is the path, or a description such as "project folders".
     """
 
     place: str

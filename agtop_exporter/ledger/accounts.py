@@ -27,11 +27,13 @@ class Accounts:
     def lacking(self, entry: Entry, before: Entry | None, total: RunningTotal) -> Entry:
         """Return `entry` with only the requests and tokens that are not counted yet.
 
-        `total` is what the source of the event has recorded so far for the session and model,
-        including this event. If it is UNKNOWN_TOTAL, or if no other source has been counted, all of
-        `entry` is returned. Otherwise the counted usage is left out, and `cost` is None: the caller
-        calculates it. `before` is the stored event with the same key, or None. If there is one, the
-        result has its requests, tokens and costs, so that merging the two adds no usage.
+        `before` is the stored event with the same key, or None. If there is one, the result has the
+        requests, tokens and costs of `before`, so that merging the two adds no usage.
+
+        `total` is the usage that the source of the event has recorded so far for the session and
+        model, including this event. If `total` is UNKNOWN_TOTAL, or if only one source has recorded
+        usage, `entry` is returned unchanged. Otherwise the result has only the part of `total` that
+        exceeds the counted usage. Its `cost` is None, because the caller calculates the cost.
         """
         if before is not None:
             return _as_counted(entry, before)

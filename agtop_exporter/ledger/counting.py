@@ -61,7 +61,7 @@ def _start(
     left out of the list.
     """
     events = [event for event in batch.events if event.least >= 0]
-    keys = state.store.keys(event_keys(batch.agent, events))
+    keys = state.store.keys(event_names(batch.agent, events))
     merging = Merging(state, keys, _other_keys(state, batch.agent, events, keys))
     entries = []
     for key, event in zip(keys, events, strict=True):
@@ -71,8 +71,8 @@ def _start(
     return merging, entries
 
 
-def event_keys(agent: str, events: Sequence[UsageEvent]) -> list[bytes]:
-    """Return names for the events of an agent. A name is unique over the events of all agents."""
+def event_names(agent: str, events: Sequence[UsageEvent]) -> list[bytes]:
+    """Return the name of each event: the agent and the key. No two events have the same name."""
     return _names(agent, [event.key for event in events])
 
 

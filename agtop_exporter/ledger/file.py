@@ -159,7 +159,7 @@ class LedgerFile:
     # --- replacing ------------------------------------------------------------------------------
 
     def repair(self, damage: str) -> None:
-        """Replace the damaged file by a new file with all readable rows.
+        """Replace the damaged file with a new file with all readable rows.
 
         The damaged file gets another name. `damage` is a text for the message in `repaired`. Raises
         OSError or sqlite3.Error if the new file cannot be written. Nothing has changed then.

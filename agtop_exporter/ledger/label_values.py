@@ -2,9 +2,9 @@
 
 The number of series is bounded: of each agent, the LABELS_MAX values of a label that were used last
 have series of their own. Before the first publication, the usage of all other values is added to
-the label value `other`. Later, a value that was not used for long loses its series when newer
-values need the place. Its total stays in the ledger. It is not added to `other`, because this would
-look like new usage. If the value is used again, its series continues.
+the label value `other`. Later, when an agent has more than LABELS_MAX values, the value with the
+earliest last use loses its series. Its total stays in the ledger. It is not added to `other`,
+because this would look like new usage. If the value is used again, its series continues.
 """
 
 from collections.abc import Iterator, Mapping

@@ -229,16 +229,12 @@ class Ledger(LedgerFiles):
     # --- committing -----------------------------------------------------------------------------
 
     def commit(self) -> dict[Key, bytes]:
-        """Write all changes of a refresh to disk. Return the earlier states of changed sessions."""
+        """Write all changes of a refresh to disk. Return the result of `take_changed`."""
         self.checkpoint()
         return self.take_changed()
 
     def take_changed(self) -> dict[Key, bytes]:
-        """Return the earlier state of each session that changed since the last `take_changed`.
-
-        The keys are (agent, session id). `unpacked` decodes a state. The state of a new session is
-        empty.
-        """
+        """Return the earlier state of each changed session; see `Sessions.take_changed`."""
         counting.apply(self._state)
         self._state.sessions.keep_floors()
         return self._state.sessions.take_changed()
@@ -251,10 +247,7 @@ class Ledger(LedgerFiles):
         return unpublished.take(self._state)
 
     def pack(self, keep: Iterable[Key] = ()) -> None:
-        """Encode sessions in memory as bytes to save memory.
-
-        Sessions in `keep`, and sessions that changed since the last call of `pack`, stay decoded.
-        """
+        """Encode sessions as bytes to save memory, except those in `keep`; see `Sessions.pack`."""
         self._state.sessions.pack(keep)
 
     def checkpoint(self) -> None:

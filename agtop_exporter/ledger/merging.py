@@ -11,7 +11,7 @@ from agtop_exporter.ledger.accounts import Accounts, RunningTotal
 from agtop_exporter.ledger.changes import Changes
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
-from agtop_exporter.model import Cost, UsageEvent
+from agtop_exporter.model import Cost, SessionState, UsageEvent
 
 Price = Callable[[UsageEvent], Cost | None]
 """A function that returns the cost of an event, or None if its price is not known."""
@@ -141,11 +141,19 @@ def _began(state: LedgerState, entry: Entry) -> tuple[float, bool]:
     """Return a sort key by which a parent session precedes its subagents.
 
     The key has the start of an event's session, and whether the session is a subagent. The second
-    value decides between sessions that started at the same time.
+    value decides between sessions that started at the same time. A subagent does not start before
+    its parent, although its transcript can begin with older records that its parent has copied.
     """
-    facts = state.sessions.numbered(entry.session).facts
-    started_at = math.inf if facts.started_at is None else facts.started_at
-    return started_at, bool(facts.parent_session_id)
+    session = state.sessions.numbered(entry.session)
+    started_at, parent_id = _start_of(session), session.facts.parent_session_id
+    parent = state.sessions.get((session.agent, parent_id)) if parent_id else None
+    if parent is not None and parent.facts.started_at is not None:
+        started_at = max(started_at, parent.facts.started_at)
+    return started_at, bool(parent_id)
+
+
+def _start_of(session: SessionState) -> float:
+    return math.inf if session.facts.started_at is None else session.facts.started_at
 
 
 def as_event(entry: Entry) -> UsageEvent:

@@ -34,7 +34,10 @@ FROM_EVENTS = frozenset(
 
 
 def check(state: LedgerState, incomplete: set[str]) -> None:
-    """Restore what is missing in the loaded state. `incomplete` names the tables with lost rows."""
+    """Restore sums and totals that are missing in the loaded state.
+
+    `incomplete` has the names of the tables with lost rows.
+    """
     if state.sessions.lost:
         incomplete = incomplete | {"sessions"}
     least, requests = _totals_of(state)

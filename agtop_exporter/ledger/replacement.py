@@ -1,4 +1,4 @@
-"""Replaces the ledger file by a new file. At any time, one of the two files is complete on disk.
+"""Replaces the ledger file with a new file. At any time, one of the two files is complete on disk.
 
 The new file is written in the same directory with the suffix `.new`. When all its data is on disk,
 the suffix is changed to `.complete`. Then the file is renamed to the path of the old file. If the
@@ -25,7 +25,7 @@ KEPT_FILES = 3  # number of damaged or replaced files that are kept
 
 
 def finish(path: Path, keep_as: str) -> Path | None:
-    """Replace the file at `path` by the file with the suffix `.complete`.
+    """Replace the file at `path` with the file that has the suffix `.complete`.
 
     Do nothing if no file with this suffix exists. The old file gets the suffix `keep_as` and a
     number. If `keep_as` is empty, the old file is deleted. Returns the new path of the old file, or

@@ -26,11 +26,11 @@ _KEY = 3  # session, model, hour
 
 
 def roll_up_events(database: sqlite3.Connection, before: float, *, after: bytes) -> bytes | None:
-    """Replace up to EVENTS_PER_STEP events from before a time (unix seconds) by their keys.
+    """Delete up to EVENTS_PER_STEP old events, and store only their keys.
 
-    The events are visited in the order of their keys, from the first key after `after`. Returns the
-    key of the last replaced event if more such events may follow, else None. The caller opens the
-    transaction.
+    An event is old if its time is before `before` (unix seconds). The events are visited in the
+    order of their keys, from the first key after `after`. Returns the key of the last deleted event
+    if more old events may follow, else None. The caller opens the transaction.
     """
     old = (
         f"SELECT key FROM events WHERE key > ? AND time < ? AND NOT ({UNPRICED})"  # noqa: S608 - constants
@@ -43,10 +43,11 @@ def roll_up_events(database: sqlite3.Connection, before: float, *, after: bytes)
 
 
 def roll_up_hours(database: sqlite3.Connection, before: float) -> None:
-    """Merge the rows of `hourly` from before a time (unix seconds) into one row per day.
+    """Merge the old rows of the table `hourly` into one row per day.
 
-    Rows from more than MONTHS_AFTER_HOURS before that time are merged into one row per month. The
-    caller opens the transaction.
+    A row is old if its hour is before the day of `before` (unix seconds). Rows that are more than
+    MONTHS_AFTER_HOURS older than that day are merged into one row per month. The caller opens the
+    transaction.
     """
     end = int(before // SECONDS_PER_HOUR) // HOURS_PER_DAY * HOURS_PER_DAY
     joined: dict[tuple[object, ...], list[int]] = {}

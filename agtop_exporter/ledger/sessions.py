@@ -169,10 +169,10 @@ class Sessions(Mapping[Key, SessionState]):
                 record.floor_cost = record.floor_cost.max(before.cost)
 
     def take_changed(self) -> dict[Key, bytes]:
-        """Return the earlier state of each session that changed since the last `take_changed`.
+        """Return the sessions that changed since the last call of `take_changed`.
 
-        The keys are (agent, session id). `unpacked` decodes a state. The state of a new session is
-        empty.
+        The keys are (agent, session id). The value is the state of the session before the change,
+        encoded as bytes; the function `unpacked` decodes it. The value for a new session is b"".
         """
         changed, self._before = self._before, {}
         names = ((self.numbered(number), packed) for number, packed in changed.items())
@@ -189,7 +189,7 @@ class Sessions(Mapping[Key, SessionState]):
         self._in_use.clear()
 
     def replace_by(self, other: "Sessions") -> None:
-        """Replace all sessions by the sessions of `other`. Mark all of them as changed."""
+        """Replace all sessions with the sessions of `other`. Mark all of them as changed."""
         self.__dict__.update(other.__dict__)
         for record in self.all():
             self._before.setdefault(record.id, _encode(record))

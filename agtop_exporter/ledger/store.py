@@ -4,7 +4,6 @@
 writes no row twice.
 """
 
-import errno
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from agtop_exporter.ledger import retention
 from agtop_exporter.ledger.file import LedgerFile
 from agtop_exporter.ledger.lock import LockedError
 from agtop_exporter.ledger.new_rows import NewRows
+from agtop_exporter.ledger.obstacles import text_of
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.replacement import transaction
 from agtop_exporter.ledger.rows import Row
@@ -20,12 +20,6 @@ from agtop_exporter.ledger.salvage import is_damage, is_intact
 from agtop_exporter.ledger.schema import TABLES, UNPRICED
 from agtop_exporter.ledger.stored import OF_SESSIONS, DamagedError, StoredRows, parts
 from agtop_exporter.model import MAX_SUM, AgtopError
-
-NO_LOCKS = ("SQLITE_PROTOCOL", "SQLITE_IOERR_SHM", "SQLITE_IOERR_LOCK", "SQLITE_IOERR_RDLOCK")
-"""The beginnings of SQLite's errors on file systems without locks or without shared memory.
-
-Such file systems are some of NFS, Lustre, GPFS and 9P, on clusters and in virtual machines.
-"""
 
 
 class Store(StoredRows):
@@ -108,7 +102,9 @@ class Store(StoredRows):
 
     def _warn(self, file: LedgerFile, error: Exception) -> None:
         action = "write" if self.has_rows else "use"
-        self.warning = f"cannot {action} {file.path}: {_text(error)}; keeping the ledger in memory"
+        self.warning = (
+            f"cannot {action} {file.path}: {text_of(error)}; keeping the ledger in memory"
+        )
 
     @property
     def durable(self) -> bool | None:
@@ -133,7 +129,7 @@ class Store(StoredRows):
         return file
 
     def use(self, file: LedgerFile) -> None:
-        """Replace the open file by `file`, which has the same rows and is open for writing."""
+        """Replace the open file with `file`, which has the same rows and is open for writing."""
         if self.file is not None:
             self.file.close()
         self.file = file
@@ -151,7 +147,7 @@ class Store(StoredRows):
             self._warn(self.file, obstacle)
 
     def repair(self, error: Exception) -> set[str]:
-        """Replace the damaged file by a new file with its readable rows.
+        """Replace the damaged file with a new file with its readable rows.
 
         `error` is the error that revealed the damage. If the file cannot be written, the readable
         rows are loaded into memory. Returns the names of the tables with lost rows.
@@ -259,7 +255,7 @@ class Store(StoredRows):
         except (OSError, sqlite3.Error, AgtopError) as error:
             if isinstance(error, sqlite3.Error) and is_damage(error):
                 raise DamagedError(str(error)) from error
-            self.warning = f"cannot write {file.path}: {_text(error)}; going on in memory"
+            self.warning = f"cannot write {file.path}: {text_of(error)}; going on in memory"
             self._refused_events = len(self.new)
             if file.database is None:
                 self._open_for_reading(file, error)
@@ -309,11 +305,3 @@ class Store(StoredRows):
                 raise DamagedError(str(error)) from error
             return False
         return last is not None
-
-
-def _text(error: Exception) -> str:
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    name = getattr(error, "sqlite_errorname", "")
-    if name.startswith(NO_LOCKS) or getattr(error, "errno", None) == errno.ENOLCK:
-        text += " (file system without locks: name a local directory with --state-dir)"
-    return text

@@ -1,9 +1,9 @@
 """Defines the catalogue: one table of all metrics.
 
 Every page and every OTLP push is generated from the catalogue. The modules `aggregates`,
-`activity`, `rate_limits`, `budgets`, `sessions` and `exporter` define its metrics, in the order of
-the pages. The names, labels and meanings of metrics are a public interface: a change breaks
-dashboards.
+`activity`, `rate_limits`, `budgets`, `sessions` and `exporter` (with `scans`) define its metrics,
+in the order of the pages. The names, labels and meanings of metrics are a public interface: a
+change breaks dashboards.
 """
 
 from collections.abc import Mapping

@@ -29,15 +29,19 @@ from agtop_exporter.model.hourly import (
     HourlyUsage,
     UsageSum,
 )
-from agtop_exporter.model.processes import ProcessMark, ProcessNode, ProcessTree
+from agtop_exporter.model.processes import (
+    ProcessMark,
+    ProcessMatch,
+    ProcessNode,
+    ProcessTree,
+    ProcessUsage,
+)
 from agtop_exporter.model.session import (
     AT_WORK,
     PROMPT_RANK,
     STATE_KINDS,
     TITLE_CHARACTERS,
     WAITING_BOUNDS_SECONDS,
-    ProcessMatch,
-    ProcessUsage,
     Session,
     SessionKey,
     SessionState,

@@ -1,12 +1,40 @@
-"""The processes that belong to a session: one value per process, without arguments."""
+"""The processes of sessions, without arguments: their resources, matches and trees."""
 
 from typing import Literal
 
 import msgspec
 
-from agtop_exporter.model.session import ProcessUsage
-
 ProcessMark = Literal["", "orphan", "duplicate"]
+
+
+class ProcessUsage(msgspec.Struct, frozen=True, gc=False):
+    """The resources that a session's process tree uses. None: the system does not report the value.
+
+    `cpu_seconds`, `disk_read_bytes` and `disk_written_bytes` are totals, which never decrease.
+    Their count starts when the session is first matched with the process tree.
+    """
+
+    processes: int = 0
+    cpu_seconds: float | None = None
+    cpu_percent: float | None = None  # share of one core
+    rss_bytes: int | None = None
+    vms_bytes: int | None = None
+    disk_read_bytes: int | None = None
+    disk_written_bytes: int | None = None
+    disk_read_bytes_per_second: float | None = None
+    disk_written_bytes_per_second: float | None = None
+
+
+class ProcessMatch(msgspec.Struct, frozen=True, gc=False):
+    """The process that runs a session, and the confidence of the match."""
+
+    pid: int
+    started_at: float
+    liveness: Literal["live", "stopped"]
+    confidence: Literal["high", "medium", "low"]
+    evidence: tuple[str, ...] = ()
+    role: Literal["session", "host"] = "session"  # host: runs several sessions
+    usage: ProcessUsage | None = None
 
 
 class ProcessNode(msgspec.Struct, frozen=True, gc=False):

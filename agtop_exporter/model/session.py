@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from agtop_exporter.model.processes import ProcessMatch, ProcessUsage
 from agtop_exporter.model.units import is_sane
 from agtop_exporter.model.usage import (
     NO_COST,
@@ -24,8 +25,8 @@ WAITING_BOUNDS_SECONDS = (
 )
 """Histogram bucket bounds, in seconds, for the time that a session waits for its user.
 
-Neighbours differ by a factor of at most 2. A bound is never removed, because the ledger keeps the
-observations of earlier versions under their bounds.
+Neighboring bounds differ by a factor of at most 2. A bound is never removed, because the ledger
+keeps the observations of earlier versions under their bounds.
 """
 
 TITLE_CHARACTERS = 80
@@ -216,36 +217,6 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
     kind: StateKind
     reason: str | None = None
-
-
-class ProcessUsage(msgspec.Struct, frozen=True, gc=False):
-    """The resources that a session's process tree uses. None: the system does not report the value.
-
-    `cpu_seconds`, `disk_read_bytes` and `disk_written_bytes` are totals, which never decrease.
-    Their count starts when the session is first matched with the process tree.
-    """
-
-    processes: int = 0
-    cpu_seconds: float | None = None
-    cpu_percent: float | None = None  # share of one core
-    rss_bytes: int | None = None
-    vms_bytes: int | None = None
-    disk_read_bytes: int | None = None
-    disk_written_bytes: int | None = None
-    disk_read_bytes_per_second: float | None = None
-    disk_written_bytes_per_second: float | None = None
-
-
-class ProcessMatch(msgspec.Struct, frozen=True, gc=False):
-    """The process that runs a session, and the confidence of the match."""
-
-    pid: int
-    started_at: float
-    liveness: Literal["live", "stopped"]
-    confidence: Literal["high", "medium", "low"]
-    evidence: tuple[str, ...] = ()
-    role: Literal["session", "host"] = "session"  # host: runs several sessions
-    usage: ProcessUsage | None = None
 
 
 class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):

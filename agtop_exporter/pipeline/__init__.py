@@ -4,31 +4,21 @@ A refresh scans the transcripts, counts their events, computes costs, and matche
 processes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from platform import python_version
 from time import perf_counter
 
 import msgspec
 
-from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment, covered_by
-from agtop_exporter.build import revision
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import (
-    NO_USERS,
-    AgentStatus,
-    BudgetUse,
-    Series,
-    Snapshot,
-    Users,
-)
-from agtop_exporter.pipeline import statuses
+from agtop_exporter.model import NO_USERS, AgentStatus, BudgetUse, Snapshot, Users
 from agtop_exporter.pipeline.budgets import Budgets
 from agtop_exporter.pipeline.failing import remember_errors
 from agtop_exporter.pipeline.findings import Findings
+from agtop_exporter.pipeline.gauges import exporter_gauges
 from agtop_exporter.pipeline.guard import Guard
 from agtop_exporter.pipeline.guarded import GuardedFiles, Places
 from agtop_exporter.pipeline.overview import Overview, Usages, sorted_sessions
@@ -39,6 +29,7 @@ from agtop_exporter.pipeline.retention import roll_up_when_due
 from agtop_exporter.pipeline.scan import CHILDREN_MAX
 from agtop_exporter.pipeline.scanner import Scanner
 from agtop_exporter.pipeline.sessions import SessionViews
+from agtop_exporter.pipeline.statuses import Statuses
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pipeline.stored_limits import StoredLimits
 from agtop_exporter.pricing import PriceBook
@@ -125,6 +116,7 @@ class Pipeline:
             findings=self.findings,
             children_max=children_max,
         )
+        self._statuses = Statuses(self._files, self._scanner.plans, self.pairing, self.steps)
         self._stored_limits = StoredLimits(
             limit_folders,
             ledger,
@@ -202,6 +194,19 @@ class Pipeline:
         scanned = self._scanner.scan(
             agents, now, progress=progress, stopping=stopping, waiting=waiting
         )
+        self._complete_ledger(now, stopping)
+        if not stopping():  # the result of a stopped refresh is not published
+            self._views.update(now, sampled_at=sampled_at or (lambda: now))
+        self._keep_totals()
+        self.ledger.pack(self._views.open_keys())
+        self.findings.log_ledger(self.ledger)
+        self.folders.rest()
+        self._guard.rest()
+        self.telemetry.flush(self.ledger.add)
+        return self._snapshot(now, scanned, refresh_seconds=perf_counter() - began)
+
+    def _complete_ledger(self, now: float, stopping: Callable[[], bool]) -> None:
+        """Apply to the ledger what does not come from transcripts, and commit the ledger."""
         with self.steps.step("scan"):
             self._stored_limits.record(self.agents, now)
         self.ledger.forget_future_limits(now)
@@ -224,21 +229,20 @@ class Pipeline:
             self.pairing.add_history(self.ledger.take_recovered())
         with self.steps.step("ledger"):
             roll_up_when_due(self.ledger, now, retention_days=self.settings.retention_days)
-        if not stopping():  # the result of a stopped refresh is not published
-            self._views.update(now, sampled_at=sampled_at or (lambda: now))
-        self._keep_totals()
-        self.ledger.pack(self._views.open_keys())
-        self.findings.log_ledger(self.ledger)
-        self.folders.rest()
-        self._guard.rest()
-        self.telemetry.flush(self.ledger.add)
-        duration = perf_counter() - began
+
+    def _snapshot(
+        self, now: float, scanned: Iterable[AgentStatus], *, refresh_seconds: float
+    ) -> Snapshot:
         states = self._views.states()
+        published = self._views.published(now)
+        gauges = exporter_gauges(
+            self.ledger, refresh_seconds=refresh_seconds, dropped_sessions=self._views.dropped
+        )
         return Snapshot(
             generated_at=now,
             plan=self.settings.plan,
             sessions=self._views.all(),
-            published=self._views.published(now),
+            published=published,
             returned=self._views.returned(),
             first_started_at=self._views.first_started_at,
             totals={
@@ -246,15 +250,13 @@ class Pipeline:
                 for series, value in (self.ledger.totals | self.pairing.totals()).items()
                 if not self._unwanted.intersection(series[1:2])
             },
-            gauges={
-                **self._ledger_gauges(),
-                ("build_info", __version__, revision(), python_version()): 1,
-                ("refresh_duration_seconds",): duration,
-                ("series_dropped", "sessions"): self._views.dropped,
-                **{("cost_correction", k): n for k, n in self.ledger.corrections.items()},
-                **{("series_dropped", k): n for k, n in self.ledger.dropped_labels().items()},
-            },
-            agents=tuple(self._completed(one, states.get(one.agent, {})) for one in scanned),
+            gauges=gauges,
+            agents=tuple(
+                self._statuses.complete(
+                    status, states=states.get(status.agent, {}), covered=self._covered
+                )
+                for status in scanned
+            ),
             budgets=self._uses_of_budgets(now),
             rate_limits=tuple(self.ledger.rate_limits.values()),
             price_sources=self._repricing.sources,
@@ -295,17 +297,6 @@ class Pipeline:
         with self.steps.step("match"):
             self.pairing.pair(now, self.ledger.sessions)
 
-    def _completed(self, status: AgentStatus, states: Mapping[str, int]) -> AgentStatus:
-        return statuses.complete(
-            status,
-            places=self.places(status.agent),
-            plans=self._scanner.plans.get(status.agent, {}),
-            states=states,
-            pairing=self.pairing,
-            is_down=self.steps.is_down(status.agent),
-            is_included=status.agent in self._covered,
-        )
-
     def _keep_totals(self) -> None:
         """Commit the totals of processes and of waits to the ledger, before they are published."""
         with self.steps.step("match"):
@@ -318,12 +309,3 @@ class Pipeline:
                 self.ledger.add(series, growth)
         with self.steps.step("ledger"):
             self.ledger.checkpoint()
-
-    def _ledger_gauges(self) -> dict[Series, float]:
-        gauges: dict[Series, float] = {}
-        size_bytes, durable = self.ledger.size_bytes(), self.ledger.durable
-        if size_bytes or durable is None:
-            gauges["ledger_bytes",] = size_bytes
-        if durable is not None:
-            gauges["ledger_durable",] = int(durable)
-        return gauges

@@ -86,9 +86,9 @@ class Candidates:
         A process names a session by its arguments or by a file that the process has open.
         """
         names = {(entry.agent, entry.session_id) for entry in registry}
-        for process, recognised in table.agents.items():
-            agent = recognised.agent
-            names.add((agent, recognised.session_id))
+        for process, recognized in table.agents.items():
+            agent = recognized.agent
+            names.add((agent, recognized.session_id))
             for path in table.open_files.get(process, ()):
                 names |= {(agent, word) for word in session_ids_in_path(path)}
                 names.update(self._of_file.get(hash(path), ()))

@@ -62,7 +62,7 @@ class Child(msgspec.Struct):
     waits_since: float = 0.0  # start of the wait for the answer to the first task
 
     def give(self, task: _Task) -> None:
-        """Send a task to the child, or keep the task for `take`.
+        """Send a task to the child, or store the task until `take` sends it.
 
         If the child is busy and the encoded new task is longer than ORDER_BYTES, `take` sends the
         new task after it has received the next answer. This avoids a deadlock: the parent would

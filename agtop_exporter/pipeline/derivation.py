@@ -13,11 +13,10 @@ from agtop_exporter.model import (
     SessionUpdate,
     Signal,
     State,
-    Tree,
     Users,
     is_ahead,
 )
-from agtop_exporter.pipeline.derived import shared_facts, sum_by_model, tree_signal
+from agtop_exporter.pipeline.derived import shared_facts, tree_signal, tree_sums
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.times import certain_time, dated, last_active_of
 from agtop_exporter.pipeline.trees import SessionTree
@@ -51,20 +50,9 @@ class Derivation:
         record, *others = members
         facts, models = dated(record, now, self.written_at).facts, record.usage_by_model
         own = record.usage
-        tree = Tree(models, own.tokens, own.cost, record.billed_total)
-        floor_tokens = own.tokens.max(record.floor_tokens)
-        floor_cost = own.cost.max(record.floor_cost)
-        subagents = 0
+        sums = tree_sums(members, models)
         times = [last_active_of(member, now, self.written_at) for member in members]
         last_active = max((time for time in times if time is not None), default=None)
-        for member in others:
-            used = member.usage
-            joined = sum_by_model(tree.models, member.usage_by_model)
-            billed = tree.billed + member.billed_total
-            tree = Tree(joined, tree.tokens + used.tokens, tree.cost + used.cost, billed)
-            floor_tokens += used.tokens.max(member.floor_tokens)
-            floor_cost += used.cost.max(member.floor_cost)
-            subagents += member.facts.subagent
         top = SessionKey(*self.tree.line((record.agent, record.session_id))[-1])
         signal = tree_signal(members)
         process = self.pairing.process(top)
@@ -90,10 +78,10 @@ class Derivation:
             cost=own.cost,
             billed=record.billed_total,
             included=record.agent in self.covered,
-            tree=tree,
-            floor_tokens=floor_tokens,
-            floor_cost=floor_cost,
-            subagent_file_count=subagents,
+            tree=sums.tree,
+            floor_tokens=sums.floor_tokens,
+            floor_cost=sums.floor_cost,
+            subagent_file_count=sum(member.facts.subagent for member in others),
             subagents=len(others),
             children=self.tree.children((record.agent, record.session_id)),
             user_turns=record.turns,
@@ -143,11 +131,12 @@ class Derivation:
         source = binding or entry
         own = top.session_id == record.session_id
         usage = process.usage if process else None
+        hosted = self.pairing.may_be_hosted(top, last_active or now)
         return resolve(
             signal,
             liveness=binding.liveness if binding else "reported" if entry else None,
-            scanned=self.pairing.has_no_process(top, now, last_active=last_active),
-            hosted=self.pairing.may_be_hosted(top, last_active or now),
+            scanned=self.pairing.has_no_process(top, now, last_active=last_active, hosted=hosted),
+            hosted=hosted,
             busy=usage is not None and (usage.cpu_percent or 0) >= BUSY_PERCENT,
             acting=self.pairing.has_started_tool(top, last_active or now),
             last_active=last_active,

@@ -1,12 +1,50 @@
 """Derives values of a published `Session` from a session and its subagents. Performs no I/O."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from agtop_exporter.model import ModelUsage, Session, SessionState, SessionUpdate, Signal
+from agtop_exporter.model import (
+    Cost,
+    ModelUsage,
+    Session,
+    SessionState,
+    SessionUpdate,
+    Signal,
+    TokenCounts,
+    Tree,
+)
 
 
-def sum_by_model(
+class TreeSums(NamedTuple):
+    """The usage of a session and its subagents, and the smallest usage that may be published."""
+
+    tree: Tree
+    floor_tokens: TokenCounts
+    floor_cost: Cost
+
+
+def tree_sums(members: Sequence[SessionState], models: dict[str, ModelUsage]) -> TreeSums:
+    """Return the sums over a session and its subagents.
+
+    The session is `members[0]`, and `models` is its own usage by model. The other members are its
+    subagents.
+    """
+    own, *others = members
+    used = own.usage
+    tree = Tree(models, used.tokens, used.cost, own.billed_total)
+    floor_tokens = used.tokens.max(own.floor_tokens)
+    floor_cost = used.cost.max(own.floor_cost)
+    for member in others:
+        used = member.usage
+        joined = _sum_by_model(tree.models, member.usage_by_model)
+        billed = tree.billed + member.billed_total
+        tree = Tree(joined, tree.tokens + used.tokens, tree.cost + used.cost, billed)
+        floor_tokens += used.tokens.max(member.floor_tokens)
+        floor_cost += used.cost.max(member.floor_cost)
+    return TreeSums(tree, floor_tokens, floor_cost)
+
+
+def _sum_by_model(
     first: Mapping[str, ModelUsage], second: Mapping[str, ModelUsage]
 ) -> dict[str, ModelUsage]:
     """Return the usage of two sessions together, by model."""

@@ -8,7 +8,6 @@ every refresh.
 import heapq
 import itertools
 import os
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -16,11 +15,13 @@ from typing import Protocol
 
 import msgspec
 
-from agtop_exporter.agents import MAY_FOLLOW, ON_CLOSED, Agent, Environment
+from agtop_exporter.agents import Agent, Environment
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.model import Cursor
 from agtop_exporter.paths import clean_path
+from agtop_exporter.pipeline.roots import as_text, find_roots, note_closed, usable_roots
 from agtop_exporter.pipeline.same_files import chosen_paths, is_same_file, places_of
+from agtop_exporter.reading.listing import MAY_FOLLOW, ON_CLOSED
 from agtop_exporter.reading.sources import is_at_end
 
 LOOKS_PER_REFRESH = 750  # takes about 10 ms
@@ -77,8 +78,7 @@ class AgentFiles:
         self._agent = agent
         self._homes = homes
         self._environment = environment
-        self.root = ""
-        """The root directory that is being checked, or that was checked last."""
+        self.root = ""  # the root directory that is being checked, or that was checked last
         self.usable: tuple[Path, ...] = ()
         """The root directories that the last check has read, each directory once."""
         self.aliases: dict[str, str] = {}
@@ -94,6 +94,7 @@ class AgentFiles:
         # the current pass, and of the pass before.
         self._closed: dict[str, str] = {}
         self._closed_before: dict[str, str] = {}
+        self._closed_bases: dict[str, str] = {}  # directories that `roots` could not list
 
     def look(
         self,
@@ -119,7 +120,10 @@ class AgentFiles:
             self._not_followed.add(link)
             return False
 
-        token, other = MAY_FOLLOW.set(asked), ON_CLOSED.set(self._note_closed)
+        token, other = (
+            MAY_FOLLOW.set(asked),
+            ON_CLOSED.set(lambda path, error: note_closed(self._closed, path, error)),
+        )
         try:
             return self._look(cursors, roots, avoid, beat)
         finally:
@@ -138,7 +142,7 @@ class AgentFiles:
         beat: Callable[[], None],
     ) -> Listing:
         roots = self.roots(self._homes) if roots is None else roots
-        usable, unreadable = _usable(self._entered(roots))
+        usable, unreadable = usable_roots(self._entered(roots))
         self.usable = tuple(usable)
         files, self._pass = self._pass, None  # after an exception, a new pass starts
         if files is None or self._avoided != avoid:
@@ -152,7 +156,7 @@ class AgentFiles:
         known = _finished(cursors) if self._first else cursors
         for entry in itertools.islice(files, None if self._first else LOOKS_PER_REFRESH):
             if entry.path not in cursors and not clean_path(entry.path):
-                unnamed.append((_as_text(entry.path), "its path is not UTF-8"))
+                unnamed.append((as_text(entry.path), "its path is not UTF-8"))
                 continue
             if not isinstance(entry, os.DirEntry):
                 self._groups[entry.path] = entry
@@ -161,31 +165,40 @@ class AgentFiles:
             beat()
         following = next(files, None)
         if following is None:
-            complete = not (unreadable or avoid or self._not_followed or self._closed)
+            closed = self._closed or self._closed_bases
+            complete = not (unreadable or avoid or self._not_followed or closed)
             self._closed_before = {}
             gone = [path for path in cursors if path in self._unseen] if complete else []
             self._first, self._unseen = False, set()
         else:
             self._pass = itertools.chain([following], files)
-            if self._hot is None:
-                self._hot = _latest(cursors)
-            for path in self._hot:
-                if not any(is_below(path, place) for place in avoid):
-                    self._look_at(self._groups.get(path) or _Plain(path), cursors, changed)
-                    beat()
+            self._look_at_hot(cursors, changed, beat)
         if changed or following is None:
             self._hot = None
         work, moved = self._compared(cursors, changed, gone)
-        closed = self._closed_before | self._closed
-        unusable = (*unreadable, *unnamed, *closed.items())
+        seen_closed = self._closed_bases | self._closed_before | self._closed
         return Listing(
             present=bool(usable),
-            unreadable=unusable,
+            unreadable=(*unreadable, *unnamed, *seen_closed.items()),
             work=tuple(work),
             moved=tuple(moved),
             gone=tuple(gone),
             not_followed=tuple(self._not_followed),
         )
+
+    def _look_at_hot(
+        self,
+        cursors: Mapping[str, Cursor],
+        changed: dict[str, os.stat_result],
+        beat: Callable[[], None],
+    ) -> None:
+        """Check the HOT_FILES files that were modified last, without the paths to avoid."""
+        if self._hot is None:
+            self._hot = _latest(cursors)
+        for path in self._hot:
+            if not any(is_below(path, place) for place in self._avoided):
+                self._look_at(self._groups.get(path) or _Plain(path), cursors, changed)
+                beat()
 
     def _look_at(
         self, entry: Entry, cursors: Mapping[str, Cursor], changed: dict[str, os.stat_result]
@@ -196,7 +209,7 @@ class AgentFiles:
         except (FileNotFoundError, NotADirectoryError):  # it was deleted after it was listed
             return
         except OSError as error:
-            self._note_closed(entry.path, error)
+            note_closed(self._closed, entry.path, error)
             return
         cursor = cursors.get(entry.path)
         if cursor is None and entry.path in self.aliases:
@@ -211,9 +224,6 @@ class AgentFiles:
         ):
             changed[entry.path] = status
 
-    def _note_closed(self, path: str, error: OSError) -> None:
-        self._closed[_as_text(path)] = error.strerror or type(error).__name__
-
     def _entered(self, roots: Iterable[Path]) -> Iterator[Path]:
         for root in roots:
             self.root = str(root)
@@ -226,13 +236,11 @@ class AgentFiles:
     def roots(self, homes: Iterable[Path]) -> tuple[Path, ...]:
         """Return the root directories of the agent's files in the home directories `homes`.
 
-        A returned directory may not exist. The function may read the settings of the agent.
+        A returned directory may not exist. The function may read the settings of the agent. The
+        next `look` returns the directories that could not be listed as unreadable.
         """
-        return tuple(
-            dict.fromkeys(
-                root for home in homes for root in self._agent.roots(home, self._environment)
-            )
-        )
+        roots, self._closed_bases = find_roots(self._agent, homes, self._environment)
+        return roots
 
     def _compared(
         self,
@@ -267,36 +275,6 @@ class AgentFiles:
             new = _new_bytes(cursor, status.st_size)
             work.append(Work(self._agent.name, path, cursor, new, status.st_mtime_ns))
         return work, moved
-
-
-def _usable(roots: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str]]]:
-    """Return the roots that exist, and the unreadable roots, each with the reason.
-
-    If several paths lead to the same root, for example by a symbolic link, only the first path is
-    returned.
-    """
-    usable, unreadable, seen = [], [], set()
-    for root in roots:
-        try:
-            status = root.stat()
-            if stat.S_ISDIR(status.st_mode):
-                with os.scandir(root):
-                    pass
-            file = (status.st_dev, status.st_ino)
-            if file not in seen or not status.st_ino:
-                seen.add(file)
-                usable.append(root)
-        except (FileNotFoundError, NotADirectoryError, ValueError):
-            continue
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            unreadable.append((_as_text(str(root)), reason))
-    return usable, unreadable
-
-
-def _as_text(path: str) -> str:
-    r"""Return a path as valid text. A byte that is not UTF-8 becomes an escape such as `\xff`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _new_bytes(cursor: Cursor, size: int) -> int:

@@ -19,7 +19,7 @@ from agtop_exporter.reading.drift import UnknownTypes
 
 UNREADABLE_MAX = 100  # unreadable paths that are kept per agent
 LOGGED_MAX = 10  # messages per event and agent
-SUFFIXES = frozenset({".db", ".json", ".jsonl", ".log", ".pb", ".vscdb", ".zst"})
+SUFFIXES = frozenset({".db", ".json", ".jsonl", ".log", ".pb", ".vscdb", ".zst", ".zstd"})
 """Suffixes of the files that agents write."""
 
 log = structlog.get_logger()

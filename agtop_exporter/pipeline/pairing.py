@@ -18,7 +18,9 @@ from agtop_exporter.pipeline import saved_usage
 from agtop_exporter.pipeline.candidates import SLACK_SECONDS, Candidates, Dated
 from agtop_exporter.pipeline.guard import Guard
 from agtop_exporter.pipeline.registries import Registries
+from agtop_exporter.pipeline.skipped import SkippedProcesses
 from agtop_exporter.pipeline.steps import Steps
+from agtop_exporter.pipeline.tool_starts import ToolStarts
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import Binding, Matches, ProcessId, ProcessTable
 from agtop_exporter.processes.interval import Interval
@@ -35,7 +37,6 @@ from agtop_exporter.processes.usage import (
 )
 from agtop_exporter.signature import RegistryEntry
 
-ACTED_SECONDS = 30.0  # longest time from the end of a tool process to the record of its result
 WRITER_SECONDS = 15.0  # a transcript written within this time has a writer, even an invisible one
 
 
@@ -72,13 +73,9 @@ class Pairing:
         self._sessions: Mapping[SessionKey, ProcessUsage] = {}
         self._agents: Mapping[str, AgentUsage] = {}
         self._interval = Interval()
-        self._skipped: dict[str, int] = {}
-        self._left_out: set[ProcessId] = set()  # container processes that have been counted
-        self._container_counts: dict[str, int] = {}  # number by the namespace that differs
+        self._skipped = SkippedProcesses()
+        self._tool_starts = ToolStarts()
         self._reported: dict[SessionKey, RegistryEntry] = {}
-        # By session: time of the last record after which a tool process started, and time at which
-        # that process was last seen.
-        self._acted: dict[SessionKey, tuple[float, float]] = {}
 
     def add_history(self, saved: Mapping[str, bytes]) -> None:
         """Add resource usage that could not be read from the ledger at the start.
@@ -133,8 +130,7 @@ class Pairing:
             if entry.status and not table.shows_all_of(entry.agent)
             if (key := SessionKey(entry.agent, entry.session_id)) not in matches.bindings
         }
-        for session in self._acted.keys() - matches.bindings.keys():
-            del self._acted[session]
+        self._tool_starts.keep_only(matches.bindings)
         return {
             *before.bindings,
             *matches.bindings,
@@ -194,54 +190,31 @@ class Pairing:
     def has_started_tool(self, session: SessionKey, time: float) -> bool:
         """Return whether a session has started a tool process since its last record.
 
-        `time` is the time of the last record in unix seconds. The result remains True for
-        ACTED_SECONDS after the tool process has ended, because the agent records the result of the
-        tool a little later.
+        `time` is the time of the last record in unix seconds. See `ToolStarts.has_started`.
         """
-        binding = self._matches.bindings.get(session)
-        if binding is None or binding.role == "host":
-            return False
-        processes = self._table.processes
-        own = {
-            member.pid
-            for member, root in self._table.roots.items()
-            if self._matches.leaves.get(root) == binding.process
-        }
-        starts = [
-            processes[member].started_at
-            for member, root in self._table.roots.items()
-            if (member.pid in own and member not in self._table.agents)
-            # A shell that runs one command, another agent, is replaced by that agent.
-            or (member == root and member.pid not in own and processes[member].parent_pid in own)
-        ]
-        now = self._table.sampled_at
-        if any(start >= time for start in starts):
-            self._acted[session] = time, now
-        acted_after, seen_at = self._acted.get(session, (None, 0.0))
-        return any(start >= time - SLACK_SECONDS for start in starts) or (
-            acted_after == time and now - seen_at <= ACTED_SECONDS
+        return self._tool_starts.has_started(
+            session, time, table=self._table, matches=self._matches
         )
 
-    def has_no_process(self, session: SessionKey, now: float, *, last_active: float | None) -> bool:
+    def has_no_process(
+        self, session: SessionKey, now: float, *, last_active: float | None, hosted: bool
+    ) -> bool:
         """Return whether a session that is not matched certainly has no process.
 
         The result is True in two cases. First, the process of the session ended after the last
         record. Second, all processes of the agent are visible, and each of them either runs only
         other sessions or started after the last record. The second case does not apply if the last
         record is less than WRITER_SECONDS old. `now` and `last_active` (the time of the last
-        record) are in unix seconds.
+        record) are in unix seconds. `hosted` is the result of `may_be_hosted`.
         """
         ended = self._matches.ended.get(session)
         if ended is not None and (last_active is None or last_active <= ended):
             return True
         written_lately = last_active is not None and now - last_active < WRITER_SECONDS
-        if written_lately or not self._table.shows_all_of(session.agent):
+        if hosted or written_lately or not self._table.shows_all_of(session.agent):
             return False
         orphans = (*self._matches.orphans, *self._matches.container_orphans)
-        time = last_active or now
-        return not (
-            self._any_started(orphans, session.agent, time) or self.may_be_hosted(session, time)
-        )
+        return not self._any_started(orphans, session.agent, last_active or now)
 
     def may_be_hosted(self, session: SessionKey, time: float) -> bool:
         """Return whether a visible host may run a session that is not matched.
@@ -289,21 +262,9 @@ class Pairing:
     def skipped(self) -> dict[Series, int]:
         """Return the increase of `process_scan_errors` by reason since the last call of `skipped`.
 
-        This metric counts two kinds of processes: processes that could not be read, and processes
-        in a container that have no known session.
+        `SkippedProcesses` describes the processes that are counted.
         """
-        left_out = set(self._matches.container_orphans)
-        for process in left_out - self._left_out:
-            reason = self._table.processes[process].container
-            self._container_counts[reason] = self._container_counts.get(reason, 0) + 1
-        self._left_out = left_out
-        counts = dict(self._table.skipped) | self._container_counts
-        grown: dict[Series, int] = {
-            ("process_scan_errors", reason): count - self._skipped.get(reason, 0)
-            for reason, count in counts.items()
-        }
-        self._skipped = counts
-        return grown
+        return self._skipped.growth(self._table, self._matches)
 
     def totals(self) -> dict[Series, float]:
         """Return the total CPU seconds and disk bytes of each agent. The totals never decrease."""

@@ -12,13 +12,14 @@ from itertools import chain
 
 import msgspec
 
-from agtop_exporter.agents import ON_CLOSED, Agent
+from agtop_exporter.agents import Agent
 from agtop_exporter.folders import DOES_NOT_RESPOND
 from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
 from agtop_exporter.pipeline.guard import Beat, Guard, NoResponseError
 from agtop_exporter.pipeline.steps import Raised, raised
 from agtop_exporter.reading.files import NotAFileError
+from agtop_exporter.reading.listing import ON_CLOSED
 
 PARALLEL_BYTES = 24 * 1024 * 1024  # less is read faster than child processes start
 CHILDREN_MAX = 4

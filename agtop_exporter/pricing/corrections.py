@@ -166,17 +166,18 @@ class Corrections:
 
         A name refers to another model if a correction with `same_as` applies. `listed` is the price
         that the tables list for the name, or None. A correction does not apply if another
-        provider than its `provider` charges the price `listed`.
+        provider than its `provider` charges the price `listed`. A name with a price of its own in a
+        correction refers to no other model.
         """
         seller = seller_of(listed) if listed is not None else ""
         names = [name for name, _ in candidates(model)]
         for name in (*names, *([listed.model.lower()] if listed is not None else ())):
             for correction in self._by_model.get(name, ()):
                 start, end = correction.period
-                if seller not in ("", correction.provider):
+                if seller not in ("", correction.provider) or not start <= at < end:
                     continue
-                if correction.same_as and start <= at < end:
-                    return correction.same_as
+                if correction.same_as or correction.is_complete:
+                    return correction.same_as or model
         return model
 
     def apply(
@@ -188,7 +189,8 @@ class Corrections:
         recorded name of the model, and the name of the model to which the recorded name refers. The
         result is None if no table and no correction has the model. If only corrections for other
         times exist, the result is a period with an unknown price. If no table has the model and
-        `provider` is not its maker, the price of the maker applies.
+        `provider` is not its maker, the price of the maker applies. Of several corrections with all
+        rates, the first one applies: that of the recorded name.
         """
         card = period.card if period is not None else None
         start, end = period[:2] if period is not None else (float("-inf"), float("inf"))
@@ -197,16 +199,21 @@ class Corrections:
             return None
         seller = known_as(provider) if card is None else seller_of(card)
         resells = card is None and all(seller != each.provider for each in corrections)
+        is_whole = False
         for correction in corrections:
             if seller != correction.provider and not resells:
                 continue
             edges = [*correction.period, *self._edges(correction, at)]
             start = max([start, *(edge for edge in edges if edge <= at)])
             end = min([end, *(edge for edge in edges if edge > at)])
-            if correction.applies(at) and (card is not None or correction.is_complete):
-                is_peak = self._is_peak(correction, at)
-                match = "maker" if resells and provider else "exact"
-                card = correction.corrected(card or _unlisted(correction, match), is_peak=is_peak)
+            if not correction.applies(at) or (is_whole and correction.is_complete):
+                continue
+            if card is None and correction.is_complete:
+                card = _unlisted(correction, "maker" if resells and provider else "exact")
+                seller, resells = correction.provider, False
+            if card is not None:
+                card = correction.corrected(card, is_peak=self._is_peak(correction, at))
+                is_whole = is_whole or correction.is_complete
         return PricePeriod(start, end, card)
 
     @property

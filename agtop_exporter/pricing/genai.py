@@ -5,6 +5,7 @@ https://github.com/pydantic/genai-prices contains a table, so no download is nee
 module takes 0.1 to 0.3 s, so import it only when a price is needed.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -57,7 +58,14 @@ _MAKERS = (
     "cohere",
     "meta",
     "aws",
+    "github-copilot",
 )
+
+# The names of the models of other makers in the table of a maker.
+_RESOLD = {
+    "mistral": re.compile(r"deepseek-|zai-"),
+    "github-copilot": re.compile(r"(?!mai-)"),  # Microsoft's models
+}
 
 _PRICE_KEYS = (
     ("input", "input_mtok"),
@@ -137,11 +145,13 @@ class GenaiPrices:
             for hint in hints:
                 for found in table.find(hint, names):
                     sold = not provider or table.is_same(hint, known_as(provider))
-                    yield found if sold else found._replace(match="maker")
+                    has_price = sold and not table.resells(found)
+                    yield found if has_price else found._replace(match="maker")
         for table in self._tables:
             for maker in _MAKERS:
                 for found in table.find(maker, names):
-                    yield found._replace(match="maker") if provider else found
+                    if maker not in _RESOLD or not _RESOLD[maker].match(found.info.id):
+                        yield found._replace(match="maker") if provider else found
 
     def _price(self, found: Listing, at: float) -> PricePeriod | None:
         schedules = self._corrections.schedules_of(found.provider.id)
@@ -214,7 +224,7 @@ def _speeds(
     price. For an earlier time, the price has the same ratio to the standard price as on that day.
     `standard` is the standard price at `when`.
     """
-    if not any(found.info is own for own in found.provider.models):
+    if not found.is_own:
         return {}  # a resold model: the service tiers are those of another provider
     starts: dict[str, datetime] = {}
     for variant in info.price_variants or ():

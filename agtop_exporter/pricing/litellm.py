@@ -28,7 +28,9 @@ _PROVIDERS = {
     "amazon-bedrock": "bedrock",
     "azure-cognitive-services": "azure",
     "azure-openai": "azure",
+    "cloudflare-workers-ai": "cloudflare",
     "fireworks-ai": "fireworks_ai",
+    "friendli": "friendliai",
     "github-copilot": "github_copilot",
     "google": "gemini",
     "google-vertex": "vertex_ai",
@@ -37,14 +39,19 @@ _PROVIDERS = {
     "moonshotai": "moonshot",
     "novita-ai": "novita",
     "opencode-go": "opencode_go",
+    "together": "together_ai",
     "togetherai": "together_ai",
     "vercel": "vercel_ai_gateway",
+    "vercel-ai-gateway": "vercel_ai_gateway",
     "vertex": "vertex_ai",
     "x-ai": "xai",
     "z-ai": "zai",
     "zai-coding-plan": "zai",
 }
 """The name of a provider that an agent records -> LiteLLM's name of the provider."""
+
+_SECOND_NAMES = {"azure": "azure_ai", "bedrock": "bedrock_mantle"}
+"""LiteLLM's name of a seller -> LiteLLM's name of the same seller for a part of its models."""
 
 MAKERS = {
     "anthropic": "anthropic",
@@ -129,6 +136,7 @@ class LiteLLMPrices:
     def _find(self, model: str, provider: str) -> _Key | None:
         hints = [hint.lower() for hint in (provider, *providers_named_in(model)) if hint]
         sellers = [_PROVIDERS.get(hint, hint) for hint in hints] or [""]
+        sellers += [_SECOND_NAMES[each] for each in sellers if each in _SECOND_NAMES]
         for name, kind in candidates(model):
             listed = (
                 *(_Key(f"{seller}/{name}", kind) for seller in sellers),

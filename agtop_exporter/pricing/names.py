@@ -22,7 +22,8 @@ _REGION = re.compile(
 # claude-4.6-opus-max-thinking. They do not change the price of a token. `max` without `thinking`
 # is an effort only of Claude and of the named GPT models: gpt-5.1-codex-max is another model.
 _EFFORT = re.compile(
-    r"(?<=.)-(?:(?:none|minimal|(?:extra-)?low|medium|high|xhigh|tiered)(?:-thinking)?|max-thinking"
+    r"(?<=.)-(?:(?:none|minimal|(?:extra-)?(?:low|high)|medium|xhigh|tiered)"
+    r"(?:-thinking|-reasoning)?|max-thinking"
     r"|thinking-(?:low|medium|high|xhigh|max))(?=$|-fast$)"
 )
 _MAXIMUM = re.compile(
@@ -40,7 +41,9 @@ _CHANGES = (
     ("prefix-stripped", re.compile(r"^[^/]*/"), ""),  # openrouter/..., models/...
     ("prefix-stripped", re.compile(r"^.*/"), ""),  # .../anthropic/..., a Bedrock ARN
     ("prefix-stripped", _BEDROCK, ""),
-    ("prefix-stripped", re.compile(r"^cursor-(?=grok-)"), ""),
+    ("prefix-stripped", re.compile(r"^(?:anthropic--|openai-codex:|cursor-(?=grok-))"), ""),
+    ("prefix-stripped", re.compile(r"^grok-(?=composer-)"), ""),  # Cursor's model in Grok Build
+    ("suffix-stripped", re.compile(r"^(grok-\d+\.\d+)-build$"), r"\1"),  # Grok Build
     ("suffix-stripped", re.compile(r"-v\d(?::\d{1,3}k?)?$"), ""),
     ("suffix-stripped", re.compile(r"@default$"), ""),  # Vertex
     ("alias", re.compile(r"-(20\d\d)([01]\d)([0-3]\d)$"), r"-\1-\2-\3"),
@@ -52,14 +55,18 @@ _CHANGES = (
 
 # Other spellings of a name. They are tried last, because a table may list both spellings.
 _SPELLINGS = (
-    (re.compile(r":(?:beta|thinking)$"), ""),  # OpenRouter's variants at the same price
+    # OpenRouter's variants at the listed price: the last three choose among the sellers of a model
+    (re.compile(r":(?:beta|thinking|nitro|floor|exacto)$"), ""),
+    (re.compile(r"^(?=(?:fable|haiku|mythos|opus|sonnet)-\d)"), "claude-"),  # Cursor: sonnet-4.5
+    (re.compile(r"^qwen-(?=\d)"), "qwen"),  # Qwen 3.7 Max
+    (re.compile(r"(?<=\d)p(?=\d)"), "."),  # Fireworks: glm-5p3
     (re.compile(r"(?<=\d)\.(?=\d)"), "-"),  # claude-opus-4.6
     (re.compile(r"(?<=[a-z]-\d)-(?=\d{1,2}(?:$|[-@:]\D))"), "."),  # gpt-5-1
     (re.compile(r"^claude-(\d)(?:-(\d{1,2}))?-([a-z]+)"), r"claude-\3-\1-\2"),
     (re.compile(r"^claude-([a-z]+)-(\d)-(\d{1,2})"), r"claude-\2-\3-\1"),  # claude-3-5-haiku
 )
 _DISPLAYED = re.compile(r"[ ()]+")
-_FAST = re.compile(r"-fast(?=$|\[|:|-20\d{6}$)")
+_FAST = re.compile(r"-fast(?:-mode)?(?=$|\[|:|-20\d{6}$)")
 
 _VERSION = re.compile(
     r"(?:[-@:](?:\d{4}-\d\d-\d\d|\d\d-\d\d(?:\d\d)?|\d{3,8}|v\d"
@@ -77,8 +84,11 @@ _PROVIDERS = {
     "z-ai": "zai",
     "zai-coding-plan": "zai",
     "zhipuai-coding-plan": "zhipuai",
+    "amazon-bedrock": "aws",
     "azure-cognitive-services": "azure",
     "azure-openai": "azure",
+    "azure_ai": "azure",
+    "bedrock": "aws",
 }
 """The name of a provider at models.dev or OpenRouter -> the name in this package.
 
@@ -93,6 +103,9 @@ _LOCAL_PARTS = re.compile(
 _LOCAL_NAMES = {"oss", "jan", "tgi"}
 _LOCAL_WORD = re.compile(r"(?<![a-z])local(?![a-z])")
 _PUNCTUATION = re.compile(r"[^a-z0-9]+")
+
+# Sellers of free variants of models, and the end of the names of these variants.
+_FREE = {"openrouter": ":free", "kilo": ":free", "opencode": "-free", "opencode-go": "-free"}
 
 LONGEST_NAME = 200  # the longest known name has 80 characters; transcripts may contain any text
 
@@ -123,10 +136,11 @@ def candidates(model: str) -> tuple[tuple[str, str], ...]:
 
 def _spellings(name: str) -> list[str]:
     """Return other spellings of a name. Each rule is applied to all spellings found before."""
-    found = [name]
+    found = {name: None}
     for pattern, replacement in _SPELLINGS:
-        found += [pattern.sub(replacement, each).removesuffix("-") for each in found]
-    return found[1:]
+        others = [pattern.sub(replacement, each).removesuffix("-") for each in found]
+        found |= dict.fromkeys(others)
+    return list(found)[1:]
 
 
 def without_speed(model: str) -> tuple[str, str]:
@@ -152,6 +166,16 @@ def _is_local_provider(provider: str) -> bool:
     lowered = provider.lower()
     name = _PUNCTUATION.sub("", lowered)
     return bool(name in _LOCAL_NAMES or _LOCAL_PARTS.search(name) or _LOCAL_WORD.search(lowered))
+
+
+def free_at(provider: str, model: str) -> str:
+    """Return the seller at which a model is a free variant, or "".
+
+    The result is `openrouter` for `openrouter/qwen/qwen3-coder:free`.
+    """
+    sellers = (provider.lower(), *providers_named_in(model))
+    found = (each for each in sellers if each in _FREE)
+    return next((each for each in found if model.lower().endswith(_FREE[each])), "")
 
 
 def providers_named_in(model: str) -> tuple[str, ...]:

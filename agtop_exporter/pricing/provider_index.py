@@ -29,6 +29,8 @@ from genai_prices.types import (
 
 from agtop_exporter.pricing.names import candidates, is_version_of
 
+_SAME_PRICES = ("openai", "anthropic")
+
 
 class Listing(NamedTuple):
     """A model in the table: its provider, its entry `info`, and how its name was matched.
@@ -39,6 +41,11 @@ class Listing(NamedTuple):
     provider: Provider
     info: ModelInfo
     match: str
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the table lists the model for the provider, and not only for a maker."""
+        return any(self.info is own for own in self.provider.models)
 
 
 class ProviderIndex:
@@ -69,6 +76,16 @@ class ProviderIndex:
         return name == other or find_provider_by_id(self._providers, name) is find_provider_by_id(
             self._providers, other
         )
+
+    def resells(self, found: Listing) -> bool:
+        """Return whether a listing has the price of a maker, and its provider may charge another.
+
+        Clouds charge the prices of OpenAI and Anthropic for the models of these makers, but not for
+        those whose weights are public.
+        """
+        makers = (maker for maker in self._providers if maker.id in _SAME_PRICES)
+        has_same_price = any(found.info is model for maker in makers for model in maker.models)
+        return not found.is_own and (not has_same_price or found.info.id.startswith("gpt-oss"))
 
     def _models_by_id(self, provider: Provider) -> dict[str, ModelInfo]:
         """Return, by id, the models with a price of a provider.

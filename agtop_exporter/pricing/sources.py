@@ -6,9 +6,19 @@ Each source supplies the parts of the price that the sources before it lack.
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from agtop_exporter.pricing.card import PriceCard, PricePeriod
+from agtop_exporter.pricing.card import PriceCard, PricePeriod, always
+from agtop_exporter.pricing.corrections import SOURCE as CORRECTIONS
 from agtop_exporter.pricing.corrections import Corrections
-from agtop_exporter.pricing.names import has_region, is_local, without_speed
+from agtop_exporter.pricing.names import free_at, has_region, is_local, without_speed
+from agtop_exporter.pricing.rates import Rates
+
+_FREE_VARIANTS = {
+    "openrouter": "https://openrouter.ai/docs/guides/routing/model-variants/free",
+    "kilo": "https://github.com/Kilo-Org/cloud",
+    "opencode": "https://opencode.ai/docs/zen/#pricing",
+    "opencode-go": "https://opencode.ai/docs/zen/#pricing",
+}
+"""The public sources of the price of a seller's free variants."""
 
 
 class Source(Protocol):
@@ -35,11 +45,15 @@ class Sources(NamedTuple):
         name contains a cloud region, a price that is listed under the whole name has precedence.
         Among such prices, the price in the first table has precedence. The other tables add the
         cache reads, service tiers, regions and fees that the chosen price lacks. No table changes
-        the price during the period. A local model has no price.
+        the price during the period. A local model has no price. The price of a free variant
+        is 0.
         """
         if is_local(provider, model):
             return None
-        found = self._corrected(model, provider, at)
+        if seller := free_at(provider, model):
+            return always(_free(model, seller))
+        found = self._of_seller_in_name(model, at) if not provider else None
+        found = found or self._corrected(model, provider, at)
         if found is not None and found.card is not None:
             return found
         return (
@@ -57,6 +71,17 @@ class Sources(NamedTuple):
         name = self.corrections.model_at(model, listed=card, at=at)
         for card, _ in self._cards(name, provider, at):
             yield card
+
+    def _of_seller_in_name(self, model: str, at: float) -> PricePeriod | None:
+        """Return the price of the seller in a name such as `deepinfra/moonshotai/Kimi-K2.6`.
+
+        The result is None if the name has no seller before the maker, or if no table has its price.
+        """
+        seller, _, name = model.partition("/")
+        if "/" not in name or has_region(model):
+            return None
+        found = self._corrected(name, seller, at)
+        return found if found and found.card and found.card.match != "maker" else None
 
     def _corrected(self, model: str, provider: str, at: float) -> PricePeriod | None:
         listed = self._listed(model, provider, at)
@@ -99,3 +124,14 @@ class Sources(NamedTuple):
             return None
         card = found.card.at_speed(speed)
         return None if card is None else found._replace(card=card)
+
+
+def _free(model: str, seller: str) -> PriceCard:
+    return PriceCard(
+        source=CORRECTIONS,
+        match="exact",
+        model=model.lower(),
+        tiers=((0, Rates(0, 0, 0, 0, 0)),),
+        provider=seller,
+        corrections=(_FREE_VARIANTS[seller],),
+    )

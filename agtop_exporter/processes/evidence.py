@@ -89,8 +89,8 @@ def _is_about(entry: RegistryEntry, process: Process, table: ProcessTable) -> bo
 
     An entry may describe an earlier process with the same pid.
     """
-    recognised = table.agents.get(process.id)
-    if recognised is None or recognised.agent != entry.agent or recognised.role == "helper":
+    recognized = table.agents.get(process.id)
+    if recognized is None or recognized.agent != entry.agent or recognized.role == "helper":
         return False
     if entry.start_ticks is not None:
         return entry.start_ticks == process.id.start_ticks
@@ -115,16 +115,16 @@ def _from_open_files(
     }
     found: list[Evidence] = []
     for process, files in table.open_files.items():
-        recognised = table.agents.get(process)
-        if recognised is None or recognised.role not in {"session", "host"}:
+        recognized = table.agents.get(process)
+        if recognized is None or recognized.role not in {"session", "host"}:
             continue
-        signature = signatures[recognised.agent]
+        signature = signatures[recognized.agent]
         known: list[Evidence] = []
         unknown: list[Evidence] = []
         for path in files:
             kind = "lock_file" if path.endswith(signature.lock_suffixes) else "open_file"
-            keys = {SessionKey(recognised.agent, word) for word in session_ids_in_path(path)}
-            keys.add(own.get((recognised.agent, path), SessionKey("", "")))
+            keys = {SessionKey(recognized.agent, word) for word in session_ids_in_path(path)}
+            keys.add(own.get((recognized.agent, path), SessionKey("", "")))
             known.extend(Evidence(process, key, kind) for key in keys if key in sessions)
             if re.fullmatch(signature.transcript_names, path.rpartition("/")[2]):
                 unknown.extend(Evidence(process, key, "open_file") for key in keys if key.agent)
@@ -136,10 +136,10 @@ def _from_arguments(
     table: ProcessTable, sessions: Mapping[SessionKey, SessionState]
 ) -> list[Evidence]:
     return [
-        Evidence(process, SessionKey(recognised.agent, recognised.session_id), "argv")
-        for process, recognised in table.agents.items()
-        if recognised.session_id
-        and not recognised.forks
-        and recognised.role in {"session", "host"}
-        and SessionKey(recognised.agent, recognised.session_id) in sessions
+        Evidence(process, SessionKey(recognized.agent, recognized.session_id), "argv")
+        for process, recognized in table.agents.items()
+        if recognized.session_id
+        and not recognized.forks
+        and recognized.role in {"session", "host"}
+        and SessionKey(recognized.agent, recognized.session_id) in sessions
     ]

@@ -73,7 +73,7 @@ class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return (self.user_microseconds + self.system_microseconds) / 1e6
 
 
-class Recognised(msgspec.Struct, frozen=True, gc=False):
+class Recognized(msgspec.Struct, frozen=True, gc=False):
     """The agent and the role of a process, and the session id in the arguments of the process.
 
     `session_id` is "" if the arguments name no session. `forks` means that the process runs a copy
@@ -117,7 +117,7 @@ class ProcessTable(msgspec.Struct, frozen=True):
     sampled_at: float
     boot_id: str = ""
     processes: Mapping[ProcessId, Process] = {}
-    agents: Mapping[ProcessId, Recognised] = {}
+    agents: Mapping[ProcessId, Recognized] = {}
     roots: Mapping[ProcessId, ProcessId] = {}
     samples: Mapping[ProcessId, ProcessSample] = {}
     open_files: Mapping[ProcessId, tuple[str, ...]] = {}

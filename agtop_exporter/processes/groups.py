@@ -91,7 +91,7 @@ def _wrapper_of(
     ancestor must belong to the same agent. It must also have the role `wrapper`, or be the direct
     parent, have the same role as `process` and only start this process.
     """
-    recognised = table.agents[process]
+    recognized = table.agents[process]
     child = table.processes[process]
     for distance in range(_DEEPEST):
         parent = by_pid.get(child.parent_pid)
@@ -99,9 +99,9 @@ def _wrapper_of(
             return None
         known = table.agents.get(parent.id)
         if known is not None and known.role != "helper":
-            same = known.agent == recognised.agent
+            same = known.agent == recognized.agent
             inner = known.role == "wrapper" or (
-                not distance and known.role == recognised.role and _only_starts(parent, child)
+                not distance and known.role == recognized.role and _only_starts(parent, child)
             )
             return parent.id if same and inner else None
         child = parent

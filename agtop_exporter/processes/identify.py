@@ -8,7 +8,7 @@ result.
 import re
 from collections.abc import Iterator, Mapping
 
-from agtop_exporter.processes.facts import Process, Recognised, Role
+from agtop_exporter.processes.facts import Process, Recognized, Role
 from agtop_exporter.signature import UUID, ProcessSignature
 
 # Node 24 names its main thread MainThread, Node 25 node-MainThread.
@@ -32,7 +32,7 @@ def is_session_id(text: str, pattern: str = UUID) -> bool:
     return re.fullmatch(pattern, text) is not None
 
 
-def identify(process: Process, signatures: Mapping[str, ProcessSignature]) -> Recognised | None:
+def identify(process: Process, signatures: Mapping[str, ProcessSignature]) -> Recognized | None:
     """Return the agent, the role and the session id of a process; None if it is no agent process.
 
     `signatures` maps the names of agents to their signatures.
@@ -43,7 +43,7 @@ def identify(process: Process, signatures: Mapping[str, ProcessSignature]) -> Re
     if package:
         return next(
             (
-                Recognised(agent, "wrapper")
+                Recognized(agent, "wrapper")
                 for agent, signature in signatures.items()
                 if package in signature.packages or package in signature.executables
             ),
@@ -93,9 +93,9 @@ def _before_separator(arguments: tuple[str, ...]) -> tuple[str, ...]:
     return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
-def _describe(agent: str, signature: ProcessSignature, arguments: tuple[str, ...]) -> Recognised:
+def _describe(agent: str, signature: ProcessSignature, arguments: tuple[str, ...]) -> Recognized:
     session_id, forks = session_id_in_arguments(arguments, signature)
-    return Recognised(agent, _role(signature, arguments), session_id, forks)
+    return Recognized(agent, _role(signature, arguments), session_id, forks)
 
 
 def _role(signature: ProcessSignature, arguments: tuple[str, ...]) -> Role:

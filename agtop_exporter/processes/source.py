@@ -143,7 +143,7 @@ class ProcessTracker:
             boot_id=boot_id,
             processes={member: row.known.process for member, row in rows.items()},
             agents={
-                member: row.known.recognised for member, row in rows.items() if row.known.recognised
+                member: row.known.recognized for member, row in rows.items() if row.known.recognized
             },
             roots=dict(self._roots),
             samples={member: row.sample for member, row in rows.items()},
@@ -200,10 +200,10 @@ class ProcessTracker:
             earlier = None
         if process is None:
             return
-        recognised = None if process.zombie else identify(process, self._signatures)
-        foreign = recognised is not None and self._is_foreign(process)
+        recognized = None if process.zombie else identify(process, self._signatures)
+        foreign = recognized is not None and self._is_foreign(process)
         partial = not (process.zombie or (process.argv and process.exe))
-        if recognised and not foreign:
+        if recognized and not foreign:
             process = msgspec.structs.replace(
                 process,
                 cwd=self._reader.cwd(pid),
@@ -216,9 +216,9 @@ class ProcessTracker:
             self._count(_OTHER_USER, process.id)
         self._known[pid] = Known(
             process,
-            recognised=None if foreign else recognised,
+            recognized=None if foreign else recognized,
             hidden_agent=(
-                recognised.agent if recognised and foreign and self._reader.inner_pid(pid) else ""
+                recognized.agent if recognized and foreign and self._reader.inner_pid(pid) else ""
             ),
             # Kernel threads and other users' processes are never complete: two reads are enough.
             incomplete=partial and not (earlier and earlier.incomplete),

@@ -5,26 +5,26 @@ from collections.abc import Mapping
 
 import msgspec
 
-from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample, Recognised
+from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample, Recognized
 
 
 class Known(msgspec.Struct, frozen=True, gc=False):
     """The facts about a process that were read when it was last read in full.
 
-    `recognised` is None if the process is no agent process, or if it belongs to another user and is
+    `recognized` is None if the process is no agent process, or if it belongs to another user and is
     left out. `hidden_agent` is the name of the agent if the process is left out and runs in a
     container; otherwise it is "".
     """
 
     process: Process
-    recognised: Recognised | None = None
+    recognized: Recognized | None = None
     hidden_agent: str = ""
     incomplete: bool = False  # read during an exec or an exit; must be read again
 
     @property
     def is_root(self) -> bool:
         """Whether the process is the root of a process tree: an agent process, but no helper."""
-        return self.recognised is not None and self.recognised.role != "helper"
+        return self.recognized is not None and self.recognized.role != "helper"
 
 
 class Sampled(msgspec.Struct, frozen=True, gc=False):

@@ -43,14 +43,18 @@ def _family_growth(family: Family, before: dict[tuple[str, Labels], Value]) -> F
     return Family(
         family.metric,
         tuple(
-            (labels, _difference(value, before[name, labels]))
+            (labels, difference(value, before[name, labels]))
             for labels, value in family.samples
             if (name, labels) in before
         ),
     )
 
 
-def _difference(now: Value, before: Value) -> Value:
+def difference(now: Value, before: Value) -> Value:
+    """Return the increase of a counter or histogram since `before`; no number is negative.
+
+    If the buckets of a histogram have changed, the increase is empty.
+    """
     if isinstance(now, HistogramValue) and isinstance(before, HistogramValue):
         if now.bounds != before.bounds:
             return now.empty

@@ -1,9 +1,10 @@
 """Reads a file that is compressed with Zstandard (RFC 8878), without unpacking it to disk.
 
-All offsets are byte offsets in the decompressed text. A compressed file does not grow. It is
-written once and may later be replaced, so a cursor is valid until the file changes. A small file
-can contain an enormous text, so the memory for decompression and the length of the text are
-limited. The number of lines is limited too: reading ends early if the lines are very short.
+All offsets are byte offsets in the decompressed text. A compressed file can grow by further frames,
+or be replaced. A cursor is valid while the bytes that the file had at the last read do not change.
+A small file can contain an enormous text, so the memory for decompression and the length of the
+text are limited. The number of lines is limited too: reading ends early if the lines are very
+short.
 """
 
 import hashlib
@@ -135,9 +136,15 @@ class CompressedFile(PlainFile):
     def _is_shorter(self, _cursor: Cursor) -> bool:
         return False  # the file has compressed bytes, the cursor counts text bytes
 
+    def _begins_as_before(self, cursor: Cursor) -> bool:
+        return self._digest(cursor.size) == cursor.fingerprint
+
     def fingerprint(self, _offset: int) -> bytes:
         """Return a digest of the compressed file: of its size and its first and last bytes."""
-        size = self.status.st_size
+        return self._digest(self.status.st_size)
+
+    def _digest(self, size: int) -> bytes:
+        """Return a digest of the first `size` bytes of the compressed file."""
         head = platforms.read_at(self._fd, min(FINGERPRINT_BYTES, size), 0)
         tail_at = max(0, size - FINGERPRINT_BYTES)
         tail = platforms.read_at(self._fd, size - tail_at, tail_at)

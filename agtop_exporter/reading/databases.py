@@ -4,36 +4,24 @@ The names of tables and columns are inserted into SQL statements as text. Caller
 constants as names.
 """
 
-import contextlib
 import errno
 import sqlite3
 from collections.abc import Iterator, Sequence
-from itertools import islice
-from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 import msgspec
 
 from agtop_exporter.labels import ResetReason
 from agtop_exporter.model import NANOSECONDS, Cursor
-from agtop_exporter.reading.database_files import openable
+from agtop_exporter.reading.connection import Connection, DatabaseBusyError
 from agtop_exporter.reading.decoding import Errors, usable_fields
 from agtop_exporter.reading.file_group import database_group, is_same_version
 from agtop_exporter.reading.lines import BATCH_BYTES
 from agtop_exporter.reading.rows import TableRow, Watermark
 
-BUSY_SECONDS = 0.1  # maximum wait for a lock; the next refresh tries again
-VALUE_BYTES = 32 * 1024 * 1024  # maximum size of a row; a longer row is skipped and counted
 BEFORE_ALL = -(2**63)  # row ids can be 0 or negative
 
-_CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
-_UNKNOWN_NAME = sqlite3.SQLITE_ERROR  # SQLite reports a missing column with this code
-
 Row = TypeVar("Row", bound=TableRow)
-
-
-class DatabaseBusyError(OSError):
-    """The database is locked, or it changed during the read. The next refresh reads it again."""
 
 
 class Database:
@@ -62,10 +50,7 @@ class Database:
         self._selections: dict[tuple[str, type[TableRow]], str] = {}
         self._group = database_group(path)
         self._now = self._group.cursor()
-        self._unlocked = False  # `__exit__` then checks that no file changed during the read
-        self._broken = False
-        self._cleanup = contextlib.ExitStack()
-        self._connection: sqlite3.Connection | None = None
+        self._connection = Connection(path, errors)
         self.unchanged = is_same_version(cursor, self._now)
 
     @property
@@ -76,63 +61,25 @@ class Database:
     def __enter__(self) -> Self:
         if not self.unchanged:
             try:
-                self._open()
+                self._connection.open(size=self._now.size)
             except BaseException:
-                self._cleanup.close()
+                self._connection.close()
                 raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        self._cleanup.close()
-        if kind is None and self._unlocked and not is_same_version(self._group.cursor(), self._now):
+        self._connection.close()
+        if (
+            kind is None
+            and self._connection.unlocked
+            and not is_same_version(self._group.cursor(), self._now)
+        ):
             raise DatabaseBusyError(errno.EAGAIN, "changed while it was read", self.path)
-
-    # --- opening ----------------------------------------------------------------------------
-
-    def _open(self) -> None:
-        try:
-            found = openable(Path(self.path), size=self._now.size, cleanup=self._cleanup)
-            self._unlocked = found.unlocked
-            connection = sqlite3.connect(
-                f"{found.path.absolute().as_uri()}?{found.options}",
-                uri=True,
-                timeout=BUSY_SECONDS,
-                isolation_level=None,
-            )
-            self._cleanup.callback(connection.close)
-            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_BYTES)
-            self._connection = connection
-            connection.execute("BEGIN")  # all queries see the same state of the database
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            self._fail(error)
-
-    def _fail(self, error: sqlite3.Error | UnicodeDecodeError) -> None:
-        """Count a damaged database or a missing column as an error of the source.
-
-        Raises OSError for an error that may be temporary. If the schema of the database is damaged,
-        Python can fail to decode the error message of SQLite. A UnicodeDecodeError is therefore
-        counted as damage.
-        """
-        code = getattr(error, "sqlite_errorcode", None)
-        primary = code & 0xFF if code is not None else None
-        if primary in _CORRUPT or isinstance(error, UnicodeDecodeError):
-            if not self._broken:
-                self._errors.add("corrupt", 0)
-            self._broken = True
-        elif primary == _UNKNOWN_NAME:
-            self._errors.add("schema", 0)
-        elif primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
-            raise OSError(errno.EIO, str(error), self.path) from error
-        else:
-            raise DatabaseBusyError(errno.EAGAIN, str(error), self.path) from error
-
-    # --- reading ----------------------------------------------------------------------------
 
     def columns(self, table: str) -> frozenset[str]:
         """Return the names of a table's columns; an empty set if the table does not exist."""
         if table not in self._columns:
-            rows = self._execute(f"PRAGMA table_info({table})", ())
+            rows = self._connection.all_rows(f"PRAGMA table_info({table})")
             self._columns[table] = frozenset(str(row[1]) for row in rows)
         return self._columns[table]
 
@@ -163,7 +110,7 @@ class Database:
         while True:
             before = rowid
             try:
-                for row in self._rows(statement, (rowid, chunk_rows)):
+                for row in self._connection.rows(statement, (rowid, chunk_rows)):
                     rowid = row[-1]
                     self._count(row)
                     value = self._converted(row, kind, at=rowid)
@@ -203,7 +150,7 @@ class Database:
             return
         statement = f"SELECT {columns} FROM {table} WHERE {where} LIMIT {limit}"  # noqa: S608 - constants
         try:
-            for row in self._rows(statement, values):
+            for row in self._connection.rows(statement, values):
                 value = self._converted(row, kind, at=0)
                 if value is not None:
                     yield value
@@ -225,13 +172,14 @@ class Database:
     def is_empty(self, table: str) -> bool:
         """Return whether a table is empty or does not exist."""
         statement = f"SELECT 1 FROM {table} ORDER BY rowid LIMIT 1"  # noqa: S608 - a constant
-        return not (self.columns(table) and self._execute(statement, ()))
+        return not (self.columns(table) and self._connection.all_rows(statement))
 
-    def newest(self, table: str, *, key: str = "id") -> tuple[int, str] | None:
-        """Return (row id, key) of the last row of a table; None if it has no rows."""
-        if key not in self.columns(table):
+    def newest(self, table: str) -> tuple[int, str] | None:
+        """Return the row id and the column `id` of the last row; None if the table has no rows."""
+        if "id" not in self.columns(table):
             return None
-        rows = self._execute(f"SELECT rowid, {key} FROM {table} ORDER BY rowid DESC LIMIT 1", ())  # noqa: S608 - constants
+        statement = f"SELECT rowid, id FROM {table} ORDER BY rowid DESC LIMIT 1"  # noqa: S608 - a constant
+        rows = self._connection.all_rows(statement)
         return (int(rows[0][0]), str(rows[0][1])) if rows else None
 
     def _resume(self, table: str, watermark: Watermark, key: str) -> int:
@@ -241,7 +189,8 @@ class Database:
         later anchor is not valid.
         """
         for rowid, known_key in watermark.anchors:
-            rows = self._execute(f"SELECT {key} FROM {table} WHERE rowid = ?", (rowid,))  # noqa: S608 - constants
+            statement = f"SELECT {key} FROM {table} WHERE rowid = ?"  # noqa: S608 - constants
+            rows = self._connection.all_rows(statement, (rowid,))
             if rows and str(rows[0][0]) == known_key:
                 return rowid
             if rows:  # the row id was reused for another row
@@ -259,13 +208,13 @@ class Database:
         The earlier rows are then unchanged, and reading can continue after the old row id.
         """
         statement = f"SELECT 1 FROM {table} WHERE {key} = ? AND rowid > ?"  # noqa: S608 - constants
-        return bool(self._execute(statement, (known_key, rowid)))
+        return bool(self._connection.all_rows(statement, (known_key, rowid)))
 
     def _skip_oversized(self, table: str, rowid: int) -> int:
         """Count the row after `rowid` as a `too_large` error, and return the row id of this row."""
         self._errors.add("too_large", rowid)
         statement = f"SELECT min(rowid) FROM {table} WHERE rowid > ?"  # noqa: S608 - a constant
-        rows = self._execute(statement, (rowid,))
+        rows = self._connection.all_rows(statement, (rowid,))
         return int(rows[0][0]) if rows and rows[0][0] is not None else rowid + 1
 
     def _converted(self, row: tuple[Any, ...], kind: type[Row], *, at: int) -> Row | None:
@@ -275,32 +224,6 @@ class Database:
             self._errors.add("schema", at)
             return usable_fields(dict(zip(kind.__struct_fields__, row, strict=False)), kind)
 
-    def _execute(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        return list(self._rows(statement, values))
-
-    def _rows(self, statement: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a query. If the database is damaged, yield the rows before the damage.
-
-        Raises sqlite3.DataError if a row is larger than VALUE_BYTES.
-        """
-        connection = self._connection
-        if connection is None or self._broken:
-            return
-        count = 0
-        try:
-            for row in connection.execute(statement, values):
-                yield row
-                count += 1
-        except sqlite3.DataError:
-            raise
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            if connection.text_factory is not str or hasattr(error, "sqlite_errorcode"):
-                self._fail(error)
-                return
-            # Some text is not UTF-8: repeat the query with a slower decoder for the remaining rows.
-            connection.text_factory = _decode_lenient
-            yield from islice(self._rows(statement, values), count, None)
-
     def cursor(self, state: bytes) -> Cursor:
         """Return the cursor after this read; `state` is the encoded reader state.
 
@@ -309,7 +232,3 @@ class Database:
         """
         now = Cursor(device=self._now.device, inode=self._now.inode) if self.more else self._now
         return msgspec.structs.replace(now, state=state)
-
-
-def _decode_lenient(data: bytes) -> str:
-    return data.decode("utf-8", "replace")

@@ -1,10 +1,10 @@
 """Finds directories of further accounts, which a user made beside an agent's default directory."""
 
-import os
 import re
 from pathlib import Path
 
 from agtop_exporter.labels import account_label
+from agtop_exporter.reading.listing import entries_of
 
 PROFILES_MAX = 15  # directories of further accounts beside a default directory
 PROFILE = re.compile(r"(?!.*\.json)[-_.0-9].*")
@@ -19,9 +19,14 @@ def profile_folders(home: Path, default: str) -> tuple[Path, ...]:
 
     With the default `.agent`, examples are `.agent-work` and `.agent2`. At most PROFILES_MAX
     directories are returned. Files are not accessed, so a returned directory may be something else.
+    A home that cannot be listed is not reported, because its default directories may be readable.
     """
-    names = (name for name in folder_names(home) if name.startswith(default))
-    chosen = [name for name in names if PROFILE.fullmatch(name.removeprefix(default))]
+    try:
+        names = sorted(path.name for path in home.iterdir())
+    except OSError:
+        return ()
+    accounts = (name for name in names if name.startswith(default))
+    chosen = [name for name in accounts if PROFILE.fullmatch(name.removeprefix(default))]
     return tuple(home / name for name in chosen[:PROFILES_MAX])
 
 
@@ -35,12 +40,11 @@ def named_profiles(folder: Path) -> tuple[Path, ...]:
 
 
 def folder_names(folder: Path) -> list[str]:
-    """Return the names of the entries of a folder, sorted; an empty list after an error."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries)
-    except OSError:
-        return []
+    """Return the names of the entries of a folder, sorted; an empty list if it cannot be listed.
+
+    ON_CLOSED receives a folder that exists and cannot be listed.
+    """
+    return sorted(entry.name for entry in entries_of(folder))
 
 
 def account_of(folder: Path, *, default: str) -> str:

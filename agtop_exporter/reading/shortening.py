@@ -25,7 +25,7 @@ def _short_strings(limit: int) -> re.Pattern[bytes]:
 
 
 class StringShortener:
-    """Copies JSON text piece by piece and replaces long strings by an ellipsis.
+    """Copies JSON text piece by piece and replaces long strings with an ellipsis.
 
     A string is long if it exceeds `string_bytes`. A string that is half as long again may be copied
     unchanged, because one regular expression copies many strings at once. The replacement is not

@@ -1,4 +1,4 @@
-"""Opens a text file for reading, and decompresses a compressed file (`.zst`) during the read."""
+"""Opens a text file for reading, and decompresses a compressed file during the read."""
 
 import errno
 import hashlib
@@ -11,7 +11,7 @@ from agtop_exporter.model import Cursor
 from agtop_exporter.reading.files import open_regular
 
 FINGERPRINT_BYTES = 512  # number of bytes at the start and at the end of the text in the digest
-COMPRESSED_SUFFIX = ".zst"
+COMPRESSED_SUFFIXES = (".zst", ".zstd")
 
 
 class PlainFile:
@@ -55,13 +55,16 @@ class PlainFile:
         """Return why the file must be read again from its start; "" if the cursor is valid."""
         if self._is_shorter(cursor):
             return "truncated"
-        if self.fingerprint(cursor.offset) == cursor.fingerprint:
+        if self._begins_as_before(cursor):
             return ""
         same_file = (self.status.st_dev, self.status.st_ino) == (cursor.device, cursor.inode)
         return "rewritten" if same_file else "replaced"
 
     def _is_shorter(self, cursor: Cursor) -> bool:
         return self.status.st_size < cursor.offset
+
+    def _begins_as_before(self, cursor: Cursor) -> bool:
+        return self.fingerprint(cursor.offset) == cursor.fingerprint
 
     def fingerprint(self, offset: int) -> bytes:
         """Return a digest of the text before a byte offset.
@@ -81,15 +84,15 @@ def is_at_end(path: str, cursor: Cursor) -> bool:
     The offset in a compressed file counts decompressed bytes and the size does not, so they cannot
     be compared. The result for a compressed file is True.
     """
-    return path.endswith(COMPRESSED_SUFFIX) or cursor.offset >= cursor.size
+    return path.endswith(COMPRESSED_SUFFIXES) or cursor.offset >= cursor.size
 
 
 def open_source(path: str) -> PlainFile:
-    """Open a text file. A file whose name ends in `.zst` is decompressed during the read.
+    """Open a text file. If its name has one of COMPRESSED_SUFFIXES, reading decompresses it.
 
     Raises NotAFileError if the path is not a regular file, or OSError.
     """
-    if not path.endswith(COMPRESSED_SUFFIX):
+    if not path.endswith(COMPRESSED_SUFFIXES):
         return PlainFile(path)
     try:
         from agtop_exporter.reading.compressed import CompressedFile  # noqa: PLC0415 - seldom needed

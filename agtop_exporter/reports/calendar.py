@@ -49,7 +49,7 @@ class Calendar:
 
     An hour belongs to the day that contains its middle. In a time zone whose offset from UTC is not
     a number of whole hours, usage within 30 minutes of midnight may therefore belong to the
-    neighbouring day. `week_start` is the first day of a week; 0 is Monday.
+    neighboring day. `week_start` is the first day of a week; 0 is Monday.
     """
 
     timezone: tzinfo | None = None

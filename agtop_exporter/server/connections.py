@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from agtop_exporter.server.listen import close
 from agtop_exporter.server.web import Protection
@@ -69,7 +69,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
+                http="httptools",
                 loop="asyncio",
                 ws="none",
                 lifespan="off",
@@ -80,7 +80,6 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
-                h11_max_incomplete_event_size=HEADER_BYTES_MAX,
             )
         )
         self._listeners = listeners
@@ -167,14 +166,16 @@ class _Server(uvicorn.Server):
             log.warning(event, **fields)
 
 
-class _Connection(H11Protocol):
-    """A connection of uvicorn with a time limit for each request."""
+class _Connection(HttpToolsProtocol):
+    """A connection of uvicorn with limits for the time and the headers of each request."""
 
     def __init__(self, server: _Server) -> None:
         super().__init__(server.config, server.server_state, {})
         self._server = server
         self._ended = asyncio.Event()
         self._began = False
+        self._is_in_headers = False
+        self._header_bytes = 0  # received without the end of the headers
         self._limit: asyncio.Timeout | None = None
 
     @property
@@ -203,6 +204,24 @@ class _Connection(H11Protocol):
         self._began = True
         if not self._server.is_allowed(transport.get_extra_info("peercert")):
             transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Read a part of a request. Refuse headers that are too long."""
+        super().data_received(data)
+        if self._is_in_headers and not self.transport.is_closing():
+            self._header_bytes += len(data)
+            if self._header_bytes > HEADER_BYTES_MAX:
+                self.send_400_response("The headers of the request are too long.")
+
+    def on_message_begin(self) -> None:
+        """Note the beginning of the headers."""
+        super().on_message_begin()
+        self._is_in_headers, self._header_bytes = True, 0
+
+    def on_headers_complete(self) -> None:
+        """Note the end of the headers, and begin to respond."""
+        self._is_in_headers = False
+        super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note the end of the connection."""

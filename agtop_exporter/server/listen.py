@@ -77,7 +77,7 @@ def joined(host: str, port: int) -> str:
 
 
 def hosts_of(listeners: Sequence[socket.socket]) -> list[str]:
-    """Return the addresses of the sockets without ports. Sockets of Unix have none."""
+    """Return the addresses of the sockets without ports. Unix domain sockets have none."""
     names = (listener.getsockname() for listener in listeners)
     return [name[0] for name in names if isinstance(name, tuple)]
 

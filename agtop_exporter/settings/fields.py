@@ -77,7 +77,7 @@ class Settings(BaseSettings):
             nouns=("a host name or a list of host names", "a host name"),
             metavar="NAME",
             separator=",",
-            default_text="names of loopback; all names beyond loopback",
+            default_text="loopback names; on a network address, all names",
             needs_restart=True,
         ),
         Field(
@@ -108,7 +108,7 @@ class Settings(BaseSettings):
     web_max_connections: Annotated[
         WholeNumber,
         Form(unit="connections", needs_restart=True),
-        Field(ge=1, le=10_000, description="How many connections are open at the same time."),
+        Field(ge=1, le=10_000, description="Maximum number of open connections."),
     ] = 512
     interval: Annotated[
         Number,
@@ -189,7 +189,7 @@ class Settings(BaseSettings):
     sessions_max: Annotated[
         WholeNumber,
         Form(unit="sessions"),
-        Field(ge=0, le=10_000, description="How many sessions have metric series of their own."),
+        Field(ge=0, le=10_000, description="Maximum number of sessions with series of their own."),
     ] = 200
     session_linger: Annotated[
         Number,
@@ -217,8 +217,8 @@ class Settings(BaseSettings):
         bool,
         Form(needs_restart=True),
         Field(
-            description="Replace the names of projects by pseudonyms in metrics, over OTLP, in the"
-            " textfile and over HTTP."
+            description="Replace the names of projects with pseudonyms in metrics, over OTLP, in"
+            " the textfile and over HTTP."
         ),
     ] = False
     procfs: Annotated[

@@ -39,7 +39,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _syntax(path: Path, reason: str) -> str:
-    """Return a syntax error in the form `path:line:column: message`, which editors recognise."""
+    """Return a syntax error in the form `path:line:column: message`, which editors recognize."""
     found = POSITION.fullmatch(reason)
     if not found:
         return f"{path}: {reason[:1].lower()}{reason[1:]}"

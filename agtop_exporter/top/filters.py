@@ -138,9 +138,9 @@ def _term(word: str, text_of: Callable[[Row], str]) -> Matches:
     name, colon, wanted = word.partition(":")
     if colon:
         if name not in TEXTS:
-            raise FilterError(f"no such place: {name}: ({', '.join(TEXTS)})")
-        place = TEXTS[name]
-        return lambda row, _now: wanted in place(row).lower()
+            raise FilterError(f"no such field: {name} ({', '.join(TEXTS)})")
+        text = TEXTS[name]
+        return lambda row, _now: wanted in text(row).lower()
     return lambda row, _now: word in text_of(row)
 
 

@@ -64,7 +64,7 @@ class Ring(msgspec.Struct, frozen=True):
         return spent * SECONDS_PER_HOUR / (known[-1].at - known[0].at)
 
     def token_rates(self, number: int = SAMPLES_MAX) -> list[float | None]:
-        """Return the last tokens per minute between a sample and the next, at most `number`."""
+        """Return the tokens per minute between consecutive samples: the last `number` of them."""
         samples = self.samples[-number - 1 :]
         return [_tokens_rate(first, second) for first, second in pairwise(samples)]
 

@@ -41,19 +41,19 @@ def small_screen(width: int, height: int) -> list[Line]:
     return [clipped(((text, ""),), width), *[()] * (height - 1)]
 
 
-def screen(parts: Parts, place: Layout) -> list[Line]:
+def screen(parts: Parts, layout: Layout) -> list[Line]:
     """Return all lines of the screen."""
-    lines: list[Line] = [clipped(line, place.width) for line in parts.header]
-    lines += [()] * (place.header - len(lines))
-    body = _body(parts, place.body) if place.body else []
-    detail = _detail(parts, place.detail) if place.detail else []
-    if place.body and place.detail and place.detail.x:
+    lines: list[Line] = [clipped(line, layout.width) for line in parts.header]
+    lines += [()] * (layout.header - len(lines))
+    body = _body(parts, layout.body) if layout.body else []
+    detail = _detail(parts, layout.detail) if layout.detail else []
+    if layout.body and layout.detail and layout.detail.x:
         for left, right in zip(body, detail, strict=True):
-            space = place.body.width - width_of(left)
+            space = layout.body.width - width_of(left)
             lines.append((*left, (" " * space, ""), ("│", "dim"), *right))
     else:
         lines += [*body, *detail]
-    return [*lines, clipped(parts.footer, place.width)]
+    return [*lines, clipped(parts.footer, layout.width)]
 
 
 def _body(parts: Parts, box: Box) -> list[Line]:

@@ -59,7 +59,7 @@ def cells(text: str) -> int:
     return len(text) if text.isascii() else cell_len(text)
 
 
-def cut(text: str, width: int, *, left: bool = False, ellipsis: str = PENDING) -> str:
+def cut(text: str, width: int, *, left: bool = False) -> str:
     """Return the text cut to at most `width` terminal cells.
 
     If `left` is true, the start of the text is removed, else the end.
@@ -69,10 +69,10 @@ def cut(text: str, width: int, *, left: bool = False, ellipsis: str = PENDING) -
     if width <= 0:
         return ""
     if not left:
-        return f"{set_cell_size(text, width - 1).rstrip()}{ellipsis}"
+        return f"{set_cell_size(text, width - 1).rstrip()}{PENDING}"
     while cells(text) > width - 1:
         text = text[1:]
-    return f"{ellipsis}{text}"
+    return f"{PENDING}{text}"
 
 
 def fitted(text: str, width: int, *, align: str = "left", keep_end: bool = False) -> str:

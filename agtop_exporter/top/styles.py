@@ -51,7 +51,7 @@ COLORED: Mapping[str, Style] = {
 
 
 class Palette:
-    """Turns lines of spans into strips of Textual."""
+    """Converts lines of spans to strips, the lines that Textual draws."""
 
     def __init__(self, *, colored: bool, ascii_only: bool) -> None:
         """Set the characters and the colors.

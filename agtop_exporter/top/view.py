@@ -25,7 +25,7 @@ from agtop_exporter.top.screen import (
 )
 from agtop_exporter.top.selection import Selection, Selector
 from agtop_exporter.top.spans import Line, Span
-from agtop_exporter.top.view_state import START, Layout, ViewState, layout
+from agtop_exporter.top.view_state import START, Layout, ViewState, layout_of
 
 HOLD_SECONDS = 1.0  # rows keep their places for this time after a key that moves the cursor
 MOVES = frozenset({"move", "page", "edge"})
@@ -107,14 +107,14 @@ class View:
 
         Return whether the cell is on the line that was already selected.
         """
-        place, scene = self._layout(), self._scene()
-        if place.detail and place.detail.has(x, y):
-            tab = tab_at(x - place.detail.x) if y == place.detail.y else None
+        layout, scene = self._layout(), self._scene()
+        if layout.detail and layout.detail.has(x, y):
+            tab = tab_at(x - layout.detail.x) if y == layout.detail.y else None
             state = self.state if tab is None else choose_tab(self.state, scene, tab)
             self.state = replace(state, focused=True)
-        elif place.body and place.body.has(x, y) and self._content.table:
+        elif layout.body and layout.body.has(x, y) and self._content.table:
             self.state = replace(self.state, focused=False)
-            return self._click_list(now, x - place.body.x, y - place.body.y - 1)
+            return self._click_list(now, x - layout.body.x, y - layout.body.y - 1)
         self._settle(now)
         return False
 
@@ -147,12 +147,12 @@ class View:
         if too_small(width, height):
             return small_screen(width, height)
         self._settle(now)
-        place, look = self._layout(), self._look_at(now)
+        layout, look = self._layout(), self._look_at(now)
         tabs: Line = ()
-        if place.detail:
-            tabs = tabs_line(self.state.tab, place.detail.width, focused=self.state.focused)
+        if layout.detail:
+            tabs = tabs_line(self.state.tab, layout.detail.width, focused=self.state.focused)
         parts = Parts(
-            header=self._header(place, look),
+            header=self._header(layout, look),
             table=self._content.table,
             cursor=self.state.cursors.get(self.state.list_name, START),
             text=self._content.text,
@@ -170,9 +170,9 @@ class View:
             has_focus=not self.state.focused,
             dimmed=self._is_stale(now),
         )
-        return screen(parts, place)
+        return screen(parts, layout)
 
-    def _header(self, place: Layout, look: Look) -> list[Line]:
+    def _header(self, layout: Layout, look: Look) -> list[Line]:
         frame = self.rows.frame if self.rows else None
         notes: list[Span] = []
         reason = look.private(self.failure) if self.failure else ""  # may contain a path
@@ -183,7 +183,7 @@ class View:
             notes.append((f"STALE {age:.0f}s {reason}".rstrip(), "error"))
         elif self.failure:
             notes.append((reason, "error"))
-        lines = header(self.rows, look, place.width, graphs=not place.is_small, notes=notes)
+        lines = header(self.rows, look, layout.width, graphs=not layout.is_small, notes=notes)
         if self.progress and not (frame and frame.complete):
             lines[1] = progress_line(*self.progress, look)
         return lines
@@ -203,9 +203,9 @@ class View:
         self._selection = self._selector.select(
             self.rows, self.state, self._fits, now=now, held=held
         )
-        place, look = self._layout(), self._look_at(now)
-        box = place.body or place.detail
-        width = box.width if box else place.width
+        layout, look = self._layout(), self._look_at(now)
+        box = layout.body or layout.detail
+        width = box.width if box else layout.width
         self._content = content(
             self.state,
             self.rows,
@@ -217,14 +217,14 @@ class View:
         )
         name, table = self.state.list_name, self._content.table
         if table:
-            height = max(1, (place.body.height if place.body else place.height) - 1)
+            height = max(1, (layout.body.height if layout.body else layout.height) - 1)
             before = self.state.cursors.get(name, START)
             cursor = before.settled(table.keys, height, pinned=self.state.focused)
             self.state = replace(self.state, cursors={**self.state.cursors, name: cursor})
         self._detail = ()
-        if place.detail and self.rows:
+        if layout.detail and self.rows:
             self._detail = detail_lines(
-                self._row(), self.rows, self.state.tab, look, place.detail.width
+                self._row(), self.rows, self.state.tab, look, layout.detail.width
             )
         scene = self._scene()
         if scene.text_lines is not None:
@@ -237,7 +237,7 @@ class View:
         return now, self.state, self.rows, self.size, self._fits, self.notices
 
     def _layout(self) -> Layout:
-        return layout(self.state, *self.size)
+        return layout_of(self.state, *self.size)
 
     def _look_at(self, now: float) -> Look:
         rated = self.rows is not None and self.rows.frame.rated
@@ -249,22 +249,22 @@ class View:
         return rows[cursor.index] if cursor.index < len(rows) else None
 
     def _scene(self) -> Scene:
-        place, table = self._layout(), self._content.table
+        layout, table = self._layout(), self._content.table
         text_lines: int | None = None
         if self.state.context == "detail":
             text_lines = len(self._detail)
         elif table is None:
             text_lines = len(self._content.text)
-        box = place.detail if self.state.context == "detail" else place.body
+        box = layout.detail if self.state.context == "detail" else layout.body
         heads = 1 if table or self.state.context == "detail" else 0
         cursor = self.state.cursors.get("totals", START)
         groups = self._content.groups
         return Scene(
             keys=table.keys if table else (),
-            page=(box.height if box else place.height) - heads,
+            page=(box.height if box else layout.height) - heads,
             text_lines=text_lines,
-            is_small=place.is_small,
-            shows_detail=place.detail is not None,
+            is_small=layout.is_small,
+            shows_detail=layout.detail is not None,
             row=self._row(),
             total=groups[cursor.index] if cursor.index < len(groups) else None,
         )

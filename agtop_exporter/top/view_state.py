@@ -120,7 +120,7 @@ class Layout(msgspec.Struct, frozen=True):
     is_small: bool
 
 
-def layout(state: ViewState, width: int, height: int) -> Layout:
+def layout_of(state: ViewState, width: int, height: int) -> Layout:
     """Return the positions of the parts on a terminal of this size."""
     small = width < MEDIUM_WIDTH or height < MEDIUM_HEIGHT
     header = 2 if small else 3

@@ -20,7 +20,7 @@ HOME = Path("/nowhere/home")  # a home without files
 OTHER_SYSTEMS = {"Library", "AppData"}  # folders of macOS and Windows
 NOT_READ = """\
 `agtop-exporter doctor` names those that are installed: one of these files or folders exists in a
-home, or one of these programs is on the `PATH`. Their usage is in no figure, and nothing is
+home, or one of these programs is on the `PATH`. Their usage is not counted, and nothing is
 estimated.
 """
 LISTED = 2  # places of an agent in the project's README
@@ -107,7 +107,7 @@ def _first(places: list[str]) -> str:
 
 
 def _versions(agent: Agent) -> str:
-    return ", ".join(agent.versions_seen) or "none, read about only"
+    return ", ".join(agent.versions_seen) or "none (known from descriptions)"
 
 
 def _row(agent: UnreadAgent) -> tuple[str, ...]:

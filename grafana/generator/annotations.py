@@ -15,19 +15,19 @@ ANNOTATIONS = (
         "Limit reached",
         f"max by (instance, agent, window) ({of('agtop_rate_limit_used_ratio')}) >= 1",
         "{{agent}} {{window}} on {{instance}}",
-        colour=RED,
+        color=RED,
         shown=True,
     ),
     annotation(
         "Compaction",
         f"sum by (instance, agent) (increase({of('agtop_compactions_total')}[1m])) > 0",
         "{{agent}} on {{instance}}",
-        colour=BLUE,
+        color=BLUE,
     ),
     annotation(
         "New version",
         f"{_versions()} unless {_versions(' offset 1h')}",
         "{{agent}} {{agent_version}}",
-        colour=ORANGE,
+        color=ORANGE,
     ),
 )

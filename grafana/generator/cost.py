@@ -4,7 +4,7 @@
 from functools import partial
 
 from generator.annotations import ANNOTATIONS
-from generator.panels import GREY, ORANGE, bars, board, row, stat, steps, table, timeseries
+from generator.panels import GRAY, ORANGE, bars, board, row, stat, steps, table, timeseries
 from generator.periods import CALENDAR
 from generator.variables import Selectors
 
@@ -91,7 +91,7 @@ SUMS = row(
         f" / (sum({of.grown('agtop_tokens_total', token_type='output')}) > 0)",
         unit="percentunit",
         empty="No output",
-        thresholds=steps(base=GREY),
+        thresholds=steps(base=GRAY),
     ),
 )
 

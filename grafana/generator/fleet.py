@@ -11,7 +11,7 @@ from generator.panels import (
     STATE_COLOURS,
     bars,
     board,
-    coloured,
+    colored,
     row,
     stat,
     steps,
@@ -123,7 +123,7 @@ COURSE = row(
         unit="short",
         empty=NO_USAGE,
         stack=True,
-        overrides=coloured(STATE_COLOURS),
+        overrides=colored(STATE_COLOURS),
     ),
 )
 

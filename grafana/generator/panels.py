@@ -9,14 +9,14 @@ from generator.variables import DATASOURCE, variables_of
 
 COLUMNS = 24
 SOFT_MAX = {"currencyUSD": 1, "short": 1}  # by unit; otherwise zeros have an axis to 100
-ORANGE, RED, GREEN, BLUE, GREY = "orange", "red", "green", "blue", "text"
+ORANGE, RED, GREEN, BLUE, GRAY = "orange", "red", "green", "blue", "text"
 STATE_COLOURS = {
     "running": GREEN,
     "waiting": ORANGE,
     "warning": "yellow",
     "error": RED,
     "idle": BLUE,
-    "closed": GREY,
+    "closed": GRAY,
 }
 
 
@@ -53,7 +53,7 @@ def queries(*pairs, now=False):
 
 
 def steps(*pairs, base=GREEN):
-    """Return thresholds: the colour `base`, and then pairs of a lower bound and a colour."""
+    """Return thresholds: the color `base`, and then pairs of a lower bound and a color."""
     first = [{"color": base, "value": None}]
     return {
         "mode": "absolute",
@@ -91,10 +91,10 @@ def panel(kind, title, description, targets, **settings):
 
 
 def no_value(text):
-    """Return a value mapping that shows an unknown value as grey text, not in another colour."""
+    """Return a value mapping that shows an unknown value as gray text, not in another color."""
     return {
         "type": "special",
-        "options": {"match": "null", "result": {"text": text, "color": GREY}},
+        "options": {"match": "null", "result": {"text": text, "color": GRAY}},
     }
 
 
@@ -110,7 +110,7 @@ def stat(title, description, expression, **settings):
         "textMode": "auto",
     }
     given = {"width": 4, "height": 4, "color": "thresholds", "options": options}
-    given["thresholds"] = steps(base=GREY)
+    given["thresholds"] = steps(base=GRAY)
     defaults = {"mappings": [no_value(settings["empty"])], **settings.pop("defaults", {})}
     given["defaults"] = defaults
     targets = [query(expression, settings.pop("legend", title), now=True)]
@@ -252,14 +252,14 @@ def _column(column):
     return {"matcher": {"id": "byName", "options": column["title"]}, "properties": properties}
 
 
-def coloured(colours):
-    """Return overrides that set the colours of series by name."""
+def colored(colors):
+    """Return overrides that set the colors of series by name."""
     return [
         {
             "matcher": {"id": "byName", "options": name},
-            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
+            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": color}}],
         }
-        for name, colour in colours.items()
+        for name, color in colors.items()
     ]
 
 
@@ -268,14 +268,14 @@ def row(title, *panels, collapsed=False):
     return [{"type": "row", "title": title, "collapsed": collapsed, "panels": []}, *panels]
 
 
-def annotation(name, expression, text, *, colour, shown=False):
+def annotation(name, expression, text, *, color, shown=False):
     """Return marks at the times at which an expression has a value. Users can switch them on."""
     return {
         "name": name,
         "datasource": DATASOURCE,
         "enable": shown,
         "hide": False,
-        "iconColor": colour,
+        "iconColor": color,
         "expr": expression,
         "step": "60s",
         "titleFormat": name,

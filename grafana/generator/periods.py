@@ -13,7 +13,7 @@ SPENT = "agtop_cost_usd_total"
 NOTHING = "No cost"
 NO_BUDGET = "No budget"
 NAMED = {"Budget": ORANGE, "Projected": BLUE}
-"""Lines beside the cost, with their colours."""
+"""Lines beside the cost, with their colors."""
 
 
 def by_day(title, description, expression, *others, legend, width=12, **settings):
@@ -40,7 +40,7 @@ def dashed():
         {
             "matcher": {"id": "byName", "options": name},
             "properties": [
-                {"id": "color", "value": {"mode": "fixed", "fixedColor": colour}},
+                {"id": "color", "value": {"mode": "fixed", "fixedColor": color}},
                 {"id": "custom.drawStyle", "value": "line"},
                 {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [10, 10]}},
                 {"id": "custom.lineWidth", "value": 2},
@@ -48,7 +48,7 @@ def dashed():
                 {"id": "custom.stacking", "value": {"mode": "none", "group": name}},
             ],
         }
-        for name, colour in NAMED.items()
+        for name, color in NAMED.items()
     ]
 
 

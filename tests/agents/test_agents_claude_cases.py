@@ -6,11 +6,12 @@ The ids are those of the acceptance list. Plans and credentials have tests of th
 import json
 
 import pytest
-from driving import price, project
+from driving import price, project, read_on
 from transcripts import SESSION, Claude, Told, tool, write
 
 from agtop_exporter.agents import claude
-from agtop_exporter.model import Cursor, Signal, TokenCounts
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import Cost, Cursor, Signal, TokenCounts
 
 OTHER = "22222222-2222-4222-8222-222222222222"
 
@@ -454,6 +455,18 @@ def test_a_branch_with_half_a_surrogate_is_still_a_copy(chat):
     assert event.copied
 
 
+def test_a_branch_that_is_read_in_two_parts_has_the_title_of_its_first_prompt(chat):
+    """The first part has only copies. The title is the one of a single read."""
+    mark = {"forkedFrom": {"sessionId": OTHER, "messageUuid": "u"}}
+    chat.user("Sort the routes", **mark).assistant("m1", **mark)
+    ledger = Ledger()
+    read_on(ledger, claude.AGENT, str(chat.write()))
+    chat.user("And now test").assistant("m2")
+    read_on(ledger, claude.AGENT, str(chat.write()))
+    assert ledger.sessions["claude", SESSION].facts.title == "Sort the routes"
+    assert chat.told().facts(SESSION).title == "Sort the routes"
+
+
 def test_a_rewriting_compaction_counts_nothing_again(chat):
     """Some compactions rewrite the file with only its later lines."""
     for number in range(10):
@@ -470,3 +483,34 @@ def test_a_rewriting_compaction_counts_nothing_again(chat):
         assert {k: v for k, v in told.ledger.totals.items() if k[0] == series} == {
             k: v for k, v in before.items() if k[0] == series
         }
+
+
+@pytest.mark.parametrize(
+    ("result", "fees"),
+    [
+        ({"results": [{"tool_use_id": "srvtoolu_1"}, "Found.", {"tool_use_id": "srvtoolu_2"}]}, 2),
+        ({"results": [{"tool_use_id": "srvtoolu_1"}, "Web search error: unavailable"]}, 1),
+        ({"results": [{"tool_use_id": "search-service-1", "content": []}]}, 0),
+        ({"results": "none"}, 0),
+        ({"results": [None, 1, {"tool_use_id": 1}]}, 0),
+        ("Error: aborted", 0),
+        ([{"type": "text"}], 0),
+        (None, 0),
+    ],
+)
+def test_the_result_of_a_web_search_shows_its_fee(chat, result, fees):
+    """The model that searches is asked in a request that no transcript contains."""
+    chat.user("Go").assistant("m1", tool("WebSearch"), stop="tool_use")
+    ledger = Ledger()
+    read_on(ledger, claude.AGENT, str(chat.write()), price=fee)
+    block = {"tool_use_id": "toolu_1", "type": "tool_result", "content": "Found."}
+    chat.user([block], toolUseResult=result)
+    chat.records.append(chat.records[-1])
+    read_on(ledger, claude.AGENT, str(chat.write()), price=fee)
+    assert ledger.sessions["claude", SESSION].usage.cost.web_search == fees
+    assert ledger.totals["requests", "claude", "claude-sonnet-4-5"] == 1
+    assert not ledger.totals.get(("scan_errors", "claude", "schema"), 0)
+
+
+def fee(event):
+    return Cost(web_search=event.web_searches)

@@ -1,6 +1,7 @@
 """Claude Code: the rate limit that was last reached, and the plan, are read from local files."""
 
 import json
+from datetime import datetime
 
 import pytest
 from looking import Look
@@ -10,9 +11,10 @@ from small_homes import claude_file, claude_turns, line, session_id, stamp
 pytestmark = pytest.mark.integration
 
 
-def refusal(second, text):
+def refusal(second, text, **fields):
     return line(
         {
+            **fields,
             "type": "assistant",
             "uuid": f"refusal-{second}",
             "sessionId": session_id(1),
@@ -62,9 +64,29 @@ def test_without_a_hit_there_is_no_window(tmp_path, tier, plan):
     assert [session["subscription"] for session in document["sessions"]] == [plan]
 
 
+NOW = datetime.fromisoformat(stamp(200)).timestamp()
+QUOTA = {"status": "rejected", "resetsAt": 1790009999, "rateLimitType": "five_hour"}
+
+
 @pytest.mark.slow
-def test_a_recorded_reset_time_is_published(tmp_path):
-    claude_file(tmp_path).write_text(refusal(100, "Claude AI usage limit reached|1790009999"))
-    (limit,) = once(tmp_path)["rate_limits"]
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("Claude AI usage limit reached|1790009999", {}),
+        ("You've hit your 5-hour limit · resets 4:59pm (UTC)", {"quotaLimits": QUOTA}),
+    ],
+    ids=["1.0", "2.1.332"],
+)
+def test_a_recorded_reset_time_is_published(tmp_path, text, fields):
+    claude_file(tmp_path).write_text(refusal(100, text, **fields))
+    (limit,) = Look(tmp_path).document(NOW)["rate_limits"]
     assert limit["resets_at"] == "2026-09-21T16:59:59.000Z"
-    assert limit["hint"] == "Claude AI usage limit reached"
+    assert limit["hint"] == text.partition("|")[0]
+
+
+@pytest.mark.parametrize("until", [None, 0, -1, 1e300])
+def test_an_impossible_reset_time_is_unknown(tmp_path, until):
+    quota = {"quotaLimits": {**QUOTA, "resetsAt": until}}
+    claude_file(tmp_path).write_text(refusal(100, "You've hit your limit", **quota))
+    (limit,) = Look(tmp_path).document(NOW)["rate_limits"]
+    assert limit["resets_at"] is None

@@ -164,6 +164,26 @@ def test_a_subagent_that_begins_with_a_copy_of_its_parent(tmp_path, chat, subage
     assert told.session("agent-aside_question-1f2e").usage.requests == 1
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_a_subagent_that_begins_with_a_copy_of_a_fork(tmp_path, chat, order):
+    """The response of the fork stays with the fork, although the subagent has older records."""
+    chat.user("Go").assistant(API_ID)
+    fork = Claude(tmp_path, OTHER)
+    fork.seconds = chat.seconds
+    fork.add("queue-operation")
+    fork.records += [{**record, "sessionId": OTHER} for record in chat.records]
+    fork.assistant("m1")
+    aside = Claude(tmp_path / OTHER / "subagents", "agent-aside_question-1f2e")
+    aside.session, marks = OTHER, {"isSidechain": True, "agentId": "aside_question-1f2e"}
+    aside.records = [{**record, **marks} for record in fork.records[1:]]
+    aside.seconds = fork.seconds
+    aside.assistant("m2", **marks)
+    paths = [chat.write(), fork.write(), aside.write()]
+    told = Told(claude.AGENT, *(paths[place] for place in order))
+    for session in (SESSION, OTHER, "agent-aside_question-1f2e"):
+        assert told.session(session).usage.requests == 1
+
+
 @pytest.mark.parametrize("request_id", [None, "req-1"])
 def test_lines_of_one_response_may_be_a_moment_out_of_order(chat, request_id):
     chat.user("Go")

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 import pytest
 from looking import Look
 
-from agtop_exporter.agents import load_agents
+from agtop_exporter.agents import claude, load_agents
 
 SCANDIR = os.scandir
-NOT_REPORTED = {"/.omp/profiles"}  # its folders are roots, and roots that are missing are no error
 
 
 @contextmanager
@@ -52,4 +51,11 @@ def test_no_usage_is_missing_without_a_report(agent, home):
             counted, is_up = seen(agent, home)
         if counted < whole and is_up is not False:
             silent.append(folder.removeprefix(str(home)))
-    assert set(silent) <= NOT_REPORTED
+    assert silent == []
+
+
+@pytest.mark.parametrize("agent", [claude.AGENT], ids=["claude"])
+def test_default_directories_of_a_home_that_cannot_be_listed_are_read(agent, home):
+    with closed(str(home)):
+        counted, is_up = seen(agent, home)
+    assert (counted, is_up) == (seen(agent, home)[0], True)

@@ -27,6 +27,7 @@ from agtop_exporter.project import project_name
 AGENTS = load_agents()
 every_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 HOME = "/home/ada"  # every path in the golden homes begins so
+JSON_SUFFIXES = (".json", ".jsonl", ".replaced", ".log")
 IMPOSSIBLE = {
     "nul": "/home\0ada",
     "nuls": "\0" * len(HOME),
@@ -49,7 +50,7 @@ def poison(home, path):
             count += poison_cells(file, path)
         else:
             data = file.read_bytes()
-            replace = in_json if file.suffix in (".json", ".jsonl", ".log") else in_text
+            replace = in_json if file.suffix in JSON_SUFFIXES else in_text
             file.write_bytes(replace(data, path))
             count += data.count(HOME.encode())
     return count

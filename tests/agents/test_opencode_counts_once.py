@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agtop_exporter.agents.opencode import AGENT
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import Cursor
-from agtop_exporter.reading.databases import DatabaseBusyError
+from agtop_exporter.reading.connection import DatabaseBusyError
 
 NOW = 1_780_000_100_000
 SHARE = (".local", "share", "opencode")

@@ -1,4 +1,4 @@
-"""The files of other editions of an editor, on other systems, are found."""
+"""The files of other editions of an editor or agent, on other systems, are found."""
 
 import shutil
 from pathlib import Path
@@ -12,6 +12,7 @@ from agtop_exporter.agents import load_agents
 AGENTS = {agent.name: agent for agent in load_agents()}
 HOMES = Path(__file__).parent
 CODE, CURSOR, ANTIGRAVITY = ".config/Code/User", ".config/Cursor/User", ".config/Antigravity/User"
+CHERRY = ".config/CherryStudio"
 CASES = [
     ("copilot", CODE, ".config/Code - OSS/User"),
     ("copilot", CODE, ".config/VSCodium - Insiders/User"),
@@ -31,6 +32,10 @@ CASES = [
     ("cursor", CURSOR, "AppData/Roaming/Cursor/User"),
     ("cursor", CURSOR, "Library/Application Support/Cursor/User"),
     ("antigravity", ANTIGRAVITY, "AppData/Roaming/Antigravity/User"),
+    ("cherrystudio", CHERRY, "Library/Application Support/CherryStudio"),
+    ("cherrystudio", CHERRY, "AppData/Roaming/CherryStudio"),
+    ("gjc", ".gjc/agent", ".local/share/gjc"),
+    ("openclaw", ".openclaw", ".qclaw"),
 ]
 
 
@@ -41,7 +46,7 @@ def test_it_is_read(name, usual, place, tmp_path):
     shutil.copytree(HOMES / name / "home", home)
     build_databases(home)
     expected = models(home, name)
-    (home / place).parent.mkdir(parents=True)
+    (home / place).parent.mkdir(parents=True, exist_ok=True)
     (home / usual).rename(home / place)
     assert models(home, name) == expected
     (home / place).rename(home / "unknown")

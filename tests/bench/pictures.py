@@ -68,8 +68,8 @@ UNITS = {
 }
 
 
-def colour_of(value, thresholds):
-    """Return the colour of the last step that a value reaches."""
+def color_of(value, thresholds):
+    """Return the color of the last step that a value reaches."""
     reached = [s for s in thresholds["steps"] if s["value"] is None or value >= s["value"]]
     return COLOURS[reached[-1]["color"]]
 
@@ -116,8 +116,8 @@ def stat(panel, found):
     values = [value for _, answer in found for _, value in answer]
     if not values:
         return empty(panel)
-    colour = colour_of(values[0], defaults["thresholds"])
-    return f"<div class=stat style='color:{colour}'>{shown(values[0], defaults['unit'])}</div>"
+    color = color_of(values[0], defaults["thresholds"])
+    return f"<div class=stat style='color:{color}'>{shown(values[0], defaults['unit'])}</div>"
 
 
 def bars(panel, found):
@@ -128,13 +128,13 @@ def bars(panel, found):
     top = defaults.get("max") or max(value for _, value in rows) or 1
     parts = []
     for number, (name, value) in enumerate(rows):
-        colour = PALETTE[number % len(PALETTE)]
+        color = PALETTE[number % len(PALETTE)]
         if defaults["color"]["mode"] == "thresholds":
-            colour = colour_of(value, defaults["thresholds"])
+            color = color_of(value, defaults["thresholds"])
         width = 55 * max(0, min(1, value / top))
         parts.append(
             f"<div class=bar><span>{html.escape(name)}</span>"
-            f"<i style='background:{colour};width:{width}%'></i>{shown(value, defaults['unit'])}"
+            f"<i style='background:{color};width:{width}%'></i>{shown(value, defaults['unit'])}"
             "</div>"
         )
     return "".join(parts)
@@ -182,15 +182,15 @@ def _cell(value, settings):
         return "<td></td>"
     if isinstance(value, str):
         return f"<td>{html.escape(value)}</td>"
-    colour = colour_of(value, settings["thresholds"]) if "thresholds" in settings else "inherit"
+    color = color_of(value, settings["thresholds"]) if "thresholds" in settings else "inherit"
     text = shown(value, settings.get("unit", "none"))
     bar = ""
     if "max" in settings:
         width = 70 * min(1, value / settings["max"])
         bar = (
-            f"<i style='display:inline-block;height:10px;width:{width}px;background:{colour}'></i> "
+            f"<i style='display:inline-block;height:10px;width:{width}px;background:{color}'></i> "
         )
-    return f"<td style='color:{colour}'>{bar}{text}</td>"
+    return f"<td style='color:{color}'>{bar}{text}</td>"
 
 
 def timeseries(panel, found):
@@ -223,14 +223,14 @@ def timeseries(panel, found):
 
     parts, legend = [], []
     for number, (name, points, tops) in reversed(list(enumerate(lines))):
-        colour = fixed.get(name, PALETTE[number % len(PALETTE)])
+        color = fixed.get(name, PALETTE[number % len(PALETTE)])
         path = " ".join(at(t, v) for t, v in tops)
         floor = f"{at(tops[-1][0], 0)} {at(tops[0][0], 0)}"
         fill = "0.85" if stack else "0.06"
-        parts.append(f"<polygon points='{path} {floor}' fill='{colour}' opacity='{fill}'/>")
-        parts.append(f"<polyline points='{path}' fill='none' stroke='{colour}'/>")
+        parts.append(f"<polygon points='{path} {floor}' fill='{color}' opacity='{fill}'/>")
+        parts.append(f"<polyline points='{path}' fill='none' stroke='{color}'/>")
         last = shown(points[-1][1], defaults["unit"])
-        legend.append(f"<b style='background:{colour}'></b>{html.escape(name)} {last}")
+        legend.append(f"<b style='background:{color}'></b>{html.escape(name)} {last}")
     if defaults["custom"]["thresholdsStyle"]["mode"] == "line":
         for step in defaults["thresholds"]["steps"][1:]:
             y = height - step["value"] / top * height

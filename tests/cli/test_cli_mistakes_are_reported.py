@@ -79,7 +79,7 @@ def test_every_mistake_in_a_file_is_reported_at_once(tmp_path):
     assert [line.split(": ")[1:3] for line in done.stderr.splitlines()] == [
         [f"{config}:1", "interval"],
         [f"{config}:2", "plan"],
-        [f"{config}:3", "colour"],
+        [f"{config}:3", "color"],
         [f"{config}:4", "agent"],
         [f"{config}:6", "prices.ours.input"],
         [f"{config}:8", "prices.theirs"],

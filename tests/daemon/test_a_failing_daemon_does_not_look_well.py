@@ -43,7 +43,7 @@ PARTS = {  # function: its stage, whether agents are down, whether new tokens ar
     "agtop_exporter.pipeline.repricing:Repricing.apply": ("prices", True, True),
     "agtop_exporter.textfile:TextfileWriter.save_state": ("outputs", False, True),
     "agtop_exporter.textfile:TextfileWriter.publish": ("outputs", False, True),
-    "agtop_exporter.daemon:render_pages": ("publish", None, None),  # no page is made at all
+    "agtop_exporter.publisher:render_pages": ("publish", None, None),  # no page is made at all
 }
 
 
@@ -253,7 +253,7 @@ class Ticking:
         """Refresh; return the samples of the page, and the reason why it may be out of date."""
         self.now += 5
         self._daemon._tick()  # noqa: SLF001 - what `run` repeats
-        samples = samples_of(self._daemon._pages.latest.text.decode())  # noqa: SLF001
+        samples = samples_of(self._daemon._publisher.pages.latest.text.decode())  # noqa: SLF001
         return samples, self._daemon._health.trouble(5)  # noqa: SLF001
 
     def close(self):
@@ -287,7 +287,7 @@ def test_a_result_that_cannot_be_shown_is_replaced_by_the_last_one(ticking, tmp_
     claude_file(tmp_path).write_text(claude_turns(1, range(10)))
     with monkeypatch.context() as patch:
         fault = Fault(lambda snapshot, *_: snapshot.result_of is None)
-        fault.put("agtop_exporter.daemon:publish", patch)
+        fault.put("agtop_exporter.publisher:publish", patch)
         fault.armed = True
         for number in (1, 2):
             page, trouble = ticking.tick()

@@ -81,7 +81,7 @@ def test_installed_agents_are_named_with_the_reason(tmp_path, programs):
     done = doctor(home, programs)
     assert done.returncode == 0
     assert (
-        "not read     2 installed agents, which are in no figure\n"
+        "not read     2 installed agents, whose usage is not counted\n"
         f"  - Aider ({home}/.aider): {reasons['aider']}\n"
         f"  - Windsurf ({home}/.codeium/windsurf and 1 more): {reasons['windsurf']}\n"
     ) in done.stdout

@@ -43,7 +43,7 @@ def test_without_agents_there_are_no_problems(tmp_path):
     done = doctor(tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith(
-        "not found    antigravity, auggie, claude, cline, codex, copilot, cursor, droid,"
+        "not found    antigravity, auggie, cherrystudio, claude, cline, codebuddy, codex, copilot,"
     )
     assert "no agent was found" in done.stdout
     assert done.stdout.endswith("No problems found.\n")
@@ -210,14 +210,14 @@ def test_targets_of_links_are_reported(tmp_path):
     assert (finding["files"], finding["unreadable"]) == (1, [])
     assert {Path(one["path"]).name: one["reason"] for one in finding["not_read"]} == {
         "copy.jsonl": "another path of a file that is read",
-        "gone.jsonl": "a link to nothing",
+        "gone.jsonl": "a broken symbolic link",
         "itself.jsonl": "a link to itself",
         "loop": "a link to a folder that has another path",
         "fifo.jsonl": "not a regular file",
     }
     done = doctor(tmp_path)
     assert done.returncode == 0
-    assert f"  - not read: {path.parent}/gone.jsonl (a link to nothing)\n" in done.stdout
+    assert f"  - not read: {path.parent}/gone.jsonl (a broken symbolic link)\n" in done.stdout
 
 
 def test_a_file_whose_name_is_no_text_is_reported_only_as_unreadable(tmp_path):
@@ -281,7 +281,7 @@ def test_homes_of_windows_are_reported(tmp_path):
     (finding,) = (finding for finding in report.agents if finding.agent == "claude")
     (place,) = finding.elsewhere
     assert place.path == f"{drives}/c/Users/ada/.claude/projects"
-    assert place.reason == f"a home of Windows: add --home {drives}/c/Users/ada"
+    assert place.reason == f"a Windows home directory: add --home {drives}/c/Users/ada"
 
 
 @pytest.mark.slow

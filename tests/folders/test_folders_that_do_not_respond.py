@@ -23,6 +23,14 @@ def folders(dead):
     made.close()
 
 
+@pytest.fixture
+def patient(dead):
+    """Return Folders for directories that respond, however loaded the machine is."""
+    made = dead.folders(limits=dict.fromkeys(SOON, PATIENCE_SECONDS))
+    yield made
+    made.close()
+
+
 def repository(folder, name):
     (folder / ".git").mkdir(parents=True)
     (folder / ".git/config").write_text(f'[remote "origin"]\n\turl = x:ada/{name}.git\n')
@@ -41,21 +49,21 @@ def find_until(folders, path, condition):
 
 
 @pytest.mark.slow
-def test_a_folder_has_its_real_path_and_its_project(tmp_path, folders):
+def test_a_folder_has_its_real_path_and_its_project(tmp_path, patient):
     root = repository(tmp_path / "copy", "engine")
     (tmp_path / "link").symlink_to(root)
     (root / "src").mkdir()
-    assert folders.find(str(tmp_path / "link/src")) == (str(root / "src"), "engine", None)
-    assert folders.find("/") == ("/", "", None)
+    assert patient.find(str(tmp_path / "link/src")) == (str(root / "src"), "engine", None)
+    assert patient.find("/") == ("/", "", None)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["", "relative/engine", "C:\\ada", "/ada/\ud800", "/ada/\0", "/x" * 9000]
 )
-def test_a_path_that_is_none_stops_nothing(tmp_path, folders, path):
-    assert folders.find(path).trouble is None
-    assert folders.find(str(repository(tmp_path / "copy", "engine"))).project == "engine"
+def test_a_path_that_is_none_stops_nothing(tmp_path, patient, path):
+    assert patient.find(path).trouble is None
+    assert patient.find(str(repository(tmp_path / "copy", "engine"))).project == "engine"
 
 
 @pytest.mark.long
@@ -87,13 +95,13 @@ def test_those_that_are_expected_cost_one_limit_too(tmp_path, dead, folders):
 
 
 @pytest.mark.long
-def test_expected_folders_have_the_answers_of_any_other(tmp_path, folders):
+def test_expected_folders_have_the_answers_of_any_other(tmp_path, patient):
     cwds = [str(repository(tmp_path / f"r{number}", f"e{number}")) for number in range(300)]
-    folders.expect(cwds)
-    assert folders.find(cwds[7]).project == "e7"
-    folders.rest()  # some that were expected are never asked for
-    folders.expect(reversed(cwds))
-    assert [folders.find(cwd).project for cwd in cwds] == [f"e{n}" for n in range(300)]
+    patient.expect(cwds)
+    assert patient.find(cwds[7]).project == "e7"
+    patient.rest()  # some that were expected are never asked for
+    patient.expect(reversed(cwds))
+    assert [patient.find(cwd).project for cwd in cwds] == [f"e{n}" for n in range(300)]
 
 
 @pytest.mark.long
@@ -185,11 +193,11 @@ def test_another_exporter_sends_no_second_process_there(dead, folders):
 
 
 @pytest.mark.slow
-def test_a_killed_child_is_replaced(tmp_path, folders):
+def test_a_killed_child_is_replaced(tmp_path, patient):
     cwd = repository(tmp_path / "copy", "engine")
-    assert folders.find(str(tmp_path)).trouble is None
-    os.kill(folders._helper._child._pid, 9)  # noqa: SLF001
-    assert folders.find(str(cwd)).project == "engine"
+    assert patient.find(str(tmp_path)).trouble is None
+    os.kill(patient._helper._child._pid, 9)  # noqa: SLF001
+    assert patient.find(str(cwd)).project == "engine"
 
 
 def test_without_a_child_the_path_names_the_project(tmp_path):

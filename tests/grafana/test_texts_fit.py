@@ -67,8 +67,8 @@ def test_headers_and_columns_fit(uid, panel):
 
 
 @of_kind("table")
-def test_a_cell_without_a_value_has_no_colour(uid, panel):
-    """A threshold would colour it: red for what is only unknown."""
+def test_a_cell_without_a_value_has_no_color(uid, panel):
+    """A threshold would color it: red for what is only unknown."""
     for override in panel["fieldConfig"]["overrides"]:
         given = {item["id"]: item["value"] for item in override["properties"]}
         if "thresholds" in given:

@@ -13,6 +13,7 @@ from events import batch, response
 from thoroughness import EVERY_NTH_PAGE
 
 from agtop_exporter.ledger import Ledger, file
+from agtop_exporter.ledger.history import History
 from agtop_exporter.model import SessionUpdate
 
 FILES = 40
@@ -227,17 +228,45 @@ def test_damage_while_it_runs(intact, tmp_path):
     ledger.close()
 
 
+def write_without_root(path, data, table):
+    """Write a ledger in which the root page of a table is overwritten with zeros."""
+    path.write_bytes(data)
+    with closing(sqlite3.connect(path)) as database:
+        ((page,),) = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,))
+    with path.open("r+b") as damaged:
+        damaged.seek((page - 1) * PAGE_BYTES)
+        damaged.write(bytes(PAGE_BYTES))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("table", "read"),
+    [
+        ("hourly", History.usage_between),
+        ("sessions", History.usage_between),
+        ("totals", lambda history: history.is_new),
+        ("rate_limits", lambda history: history.rate_limits),
+    ],
+)
+def test_reports_use_the_intact_rows_and_write_nothing(intact, tmp_path, table, read):
+    path = tmp_path / "ledger.db"
+    write_without_root(path, intact[0], table)
+    damaged = path.read_bytes()
+    history = History(tmp_path)
+    read(history)
+    assert "is damaged" in history.warning
+    usage = history.usage_between()
+    history.close()
+    assert sum(hour.usage.requests for hour in usage) in {0, FILES * RESPONSES}
+    assert bool(usage) == (table != "hourly")
+    assert path.read_bytes() == damaged
+
+
 @pytest.fixture
 def large(intact, tmp_path, monkeypatch):
     """Return a directory whose file counts as large, and has a damaged page of `events`."""
     monkeypatch.setattr(file, "LARGE_BYTES", 0)
-    path = tmp_path / "ledger.db"
-    path.write_bytes(intact[0])
-    with closing(sqlite3.connect(path)) as database:
-        ((page,),) = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'events'")
-    with path.open("r+b") as damaged:
-        damaged.seek((page - 1) * PAGE_BYTES)
-        damaged.write(bytes(PAGE_BYTES))
+    write_without_root(tmp_path / "ledger.db", intact[0], "events")
     return tmp_path
 
 

@@ -22,6 +22,7 @@ from agtop_exporter.metrics import (
 from agtop_exporter.metrics.publication import NEW_SECONDS
 from agtop_exporter.model import NO_COST, Cost, TokenCounts
 
+EPOCH = 1_790_000_000.0  # times in the tests are seconds after this unix time
 COUNTER = Metric(
     name="agtop_things_total",
     kind="counter",
@@ -48,7 +49,7 @@ def values(exposition, name="agtop_things_total"):
 
 
 def publish_next(values, before, at=0.0, baseline=()):
-    return zero_first(values, before, at=at, baseline=baseline)
+    return zero_first(values, before, at=EPOCH + at, baseline=baseline)
 
 
 def increase(seen):
@@ -147,9 +148,9 @@ def test_only_a_series_that_began_at_zero_has_a_creation_time():
     first = publish_next(page({"old": 5}), None, at=10.0)
     away = publish_next((), first, at=20.0)
     again = publish_next(page({"old": 7, "new": 3}), away, at=30.0)
-    assert [family.created for family in again.exposition] == [{("new",): 20.0}]
+    assert [family.created for family in again.exposition] == [{("new",): EPOCH + 20}]
     later = publish_next(page({"old": 7, "new": 4}), again, at=30.0 + NEW_SECONDS)
-    assert [family.created for family in later.exposition] == [{("new",): 20.0}]
+    assert [family.created for family in later.exposition] == [{("new",): EPOCH + 20}]
     gone = publish_next(page({"old": 7}), later, at=60.0 + NEW_SECONDS)
     assert [family.created for family in gone.exposition] == [{}]
 

@@ -173,17 +173,3 @@ def test_bytes_are_read_alike_without_pread_and_readv(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "readv", raising=False)
     assert answers() == with_posix
     assert with_posix[2] == 6
-
-
-def test_a_link_is_not_followed_without_nofollow(tmp_path, monkeypatch):
-    link = tmp_path / "link"
-    try:
-        link.symlink_to(tmp_path / "target")
-    except OSError:
-        pytest.skip("this user may not make symbolic links")
-    (tmp_path / "target").touch()
-    for flag in (platforms._NOFOLLOW, 0):  # noqa: SLF001 - 0 on Windows
-        monkeypatch.setattr(platforms, "_NOFOLLOW", flag)
-        os.close(platforms.open_for_reading(link))
-        with pytest.raises(OSError, match="link"):
-            platforms.open_for_reading(link, follow=False)

@@ -332,7 +332,7 @@ def test_a_session_of_one_agent_is_not_counted_as_started_for_another(tmp_path, 
     home = Home(tmp_path)
     write_first(tmp_path)
     fault = Fault(lambda agent, _events: agent == "claude")
-    fault.put("agtop_exporter.ledger.counting:event_keys", monkeypatch)
+    fault.put("agtop_exporter.ledger.counting:event_names", monkeypatch)
     fault.armed = True
     home.refresh()
     fault.armed = False

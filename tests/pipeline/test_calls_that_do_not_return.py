@@ -6,7 +6,7 @@ import pytest
 
 from agtop_exporter.pipeline.guard import Guard, NoResponseError
 
-SOON_SECONDS = 0.2
+SOON_SECONDS = 0.5  # a loaded machine starts a thread within this time
 
 
 @pytest.fixture
@@ -19,6 +19,12 @@ def gate():
 @pytest.fixture
 def guard():
     return Guard(limit_seconds=SOON_SECONDS)
+
+
+@pytest.fixture
+def patient():
+    """Return a guard for calls that all return, however loaded the machine is."""
+    return Guard()
 
 
 @pytest.fixture
@@ -37,12 +43,12 @@ def join(threads):
         thread.join(20)
 
 
-def test_a_result_is_returned(guard):
-    assert guard.call("a", lambda _beat: 7) == 7
-    assert guard.call("a", lambda _beat: threading.current_thread().daemon)
+def test_a_result_is_returned(patient):
+    assert patient.call("a", lambda _beat: 7) == 7
+    assert patient.call("a", lambda _beat: threading.current_thread().daemon)
 
 
-def test_a_slow_call_that_reports_progress_is_shown(guard):
+def test_a_slow_call_that_reports_progress_is_shown(patient):
     """Otherwise systemd ends the daemon while it lists many files on a slow disk."""
     shown = threading.Event()
 
@@ -51,16 +57,16 @@ def test_a_slow_call_that_reports_progress_is_shown(guard):
             beat()
         return 7
 
-    assert guard.call("a", slow, waiting=shown.set) == 7
+    assert patient.call("a", slow, waiting=shown.set) == 7
 
 
-def test_an_exception_is_raised_again(guard):
+def test_an_exception_is_raised_again(patient):
     def fail(_beat):
         raise PermissionError(13, "Permission denied")
 
     with pytest.raises(PermissionError, match="denied"):
-        guard.call("a", fail)
-    assert guard.call("a", lambda _beat: 7) == 7
+        patient.call("a", fail)
+    assert patient.call("a", lambda _beat: 7) == 7
 
 
 @pytest.mark.slow
@@ -93,12 +99,12 @@ def test_one_that_returns_late_can_be_called_again(guard, gate, others):
 @pytest.mark.long
 def test_one_that_gets_on_is_waited_for():
     def long(beat):
-        for _ in range(5):
+        for _ in range(8):
             threading.Event().wait(0.3)
             beat()
         return 7
 
-    assert Guard(limit_seconds=1).call("a", long) == 7
+    assert Guard(limit_seconds=2).call("a", long) == 7
 
 
 @pytest.mark.slow
@@ -125,9 +131,9 @@ def test_a_program_that_is_to_stop_does_not_wait_for_long(gate):
         guard.call("a", waiting(gate), stopping=lambda: True)
 
 
-def test_a_program_that_rests_has_one_thread(guard, others):
-    guard.call("a", lambda _beat: None)
+def test_a_program_that_rests_has_one_thread(patient, others):
+    patient.call("a", lambda _beat: None)
     assert len(others()) == 1
-    guard.rest()
-    guard.rest()
+    patient.rest()
+    patient.rest()
     assert not others()

@@ -1,4 +1,4 @@
-"""A moved file is recognised by its inode, and only its new records are read."""
+"""A moved file is recognized by its inode, and only its new records are read."""
 
 import pytest
 from driving import refresh

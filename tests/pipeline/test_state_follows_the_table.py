@@ -72,7 +72,8 @@ def test_t08_t18_waiting_has_a_reason():
 
 def test_t13_t14_the_thresholds():
     assert (STALL_SECONDS, RUNNING_GRACE_SECONDS) == (300, 30)
-    assert state("running", "live", 20, stall_seconds=10) == State("warning", "stalled")
+    assert state("running", "live", STALL_SECONDS - 1) == State("running")
+    assert state("running", "live", STALL_SECONDS) == State("warning", "stalled")
 
 
 def test_t15_t17_t20_t21_t22_the_counts():

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from price_tables import genai_model, genai_table, litellm_entry, litellm_table
 from structlog.testing import capture_logs
@@ -54,6 +54,7 @@ json_values = st.recursive(
 
 @pytest.mark.slow
 @given(json_values, json_values)
+@example([{"models": [None, {"id": "m"}]}], [{"models": ["m"]}])
 def test_any_table_is_returned(data, earlier):
     data = msgspec.json.encode(data)
     table, refused = without_absurd_changes(data, msgspec.json.encode(earlier))

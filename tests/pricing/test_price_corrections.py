@@ -75,6 +75,24 @@ def test_each_schedule_has_a_source_and_a_time(schedule):
     assert all(0 <= start < end <= 24 for start, end in schedule.hours)
 
 
+@pytest.mark.parametrize(
+    ("model", "at", "usd"),
+    [
+        ("deepseek-v4-pro", "2026-04-24T12:00", (1.74, 0.145, 3.48)),
+        ("deepseek-v4-pro", "2026-04-25T12:00", (0.435, 0.03625, 0.87)),
+        ("deepseek-v4-pro", "2026-04-27T12:00", (0.435, 0.003625, 0.87)),
+        ("grok-4.20-0309-reasoning", "2026-05-01", (2, 0.2, 6)),
+        ("grok-4.20-0309-reasoning", "2026-06-01", (1.25, 0.2, 2.5)),
+        ("grok-4.5-build", "2026-07-10", (2, 0.5, 6)),
+        ("grok-4.5", "2026-08-01", (2, 0.3, 6)),
+        ("mistral-medium-3", "2026-01-18", (0.4, 0.04, 2)),
+    ],
+)
+def test_an_earlier_price_applies_to_its_time(model, at, usd):
+    first = BOOK.card(model, at=unix(at)).tiers[0][1]
+    assert tuple(rate / 1e6 for rate in (first.input, first.cache_read, first.output)) == usd
+
+
 def test_lines_of_one_model_do_not_overlap():
     for changed in (lambda c: c.is_complete or c.same_as, lambda c: c.speeds):
         lines = [(m, c.provider, *c.period) for c in CORRECTIONS if changed(c) for m in c.models]

@@ -16,10 +16,14 @@ REGIONAL = "regional.anthropic.claude-opus-4-6-v1:0"
         ("claude-4.5-sonnet", "", "claude-sonnet-4-5"),
         ("claude-4-5-sonnet", "", "claude-sonnet-4-5"),
         ("claude-sonnet-4.5", "", "claude-sonnet-4-5"),
+        ("sonnet-4.5", "", "claude-sonnet-4-5"),
+        ("opus-4.6-thinking", "", "claude-opus-4-6"),
         ("claude-opus-4.6", "", "claude-opus-4-6"),
         ("claude-haiku-3-5", "", "claude-3-5-haiku-latest"),
         ("anthropic/claude-opus-4.6:beta", "", "claude-opus-4-6"),
         ("anthropic/claude-sonnet-4.5:thinking", "", "claude-sonnet-4-5"),
+        ("anthropic/claude-opus-4.6:nitro", "openrouter", "anthropic/claude-opus-4.6"),
+        ("anthropic/claude-opus-4.6:floor", "openrouter", "anthropic/claude-opus-4.6"),
         ("gpt-5-1", "", "gpt-5.1"),
         ("gpt-5-1-codex", "", "gpt-5.1"),
         ("qwen/qwen3-coder", "", "qwen/qwen3-coder"),
@@ -59,6 +63,7 @@ def test_a_name_is_found(model, provider, found):
         "gpt-5-9",
         "qwen/no-such-model",
         "anthropic/claude-opus-4.6:free",
+        "anthropic/claude-opus-4.6:online",
         "claude-haiku-4-5-fast",
         "claude-haiku-4-5-high-fast",
         "gpt-5.9-codex-max",
@@ -95,12 +100,26 @@ def test_an_effort_changes_no_price():
         ("Gemini 3.8 Flash (High)", "gemini-3.8-flash"),
         ("Claude Opus 4.6 (Thinking)", "claude-opus-4-6"),
         ("gemini-3.7-flash-tiered", "gemini-3.7-flash"),
+        ("GPT-5.3 Codex (extra high reasoning)", "gpt-5.3-codex"),
+        ("GPT-5.3 Codex (low reasoning)", "gpt-5.3-codex"),
+        ("claude-4.6-opus-fast-mode", "claude-opus-4-6-fast"),
+        ("Grok Composer 2.5 Fast", "composer-2.5-fast"),
+        ("anthropic--claude-4.6-sonnet", "claude-sonnet-4-6"),
+        ("openai-codex:gpt-5.5", "gpt-5.5"),
+        ("Qwen 3.7 Max", "qwen3.7-max"),
+        ("qwen3p7-plus", "qwen3.7-plus"),
+        ("kimi-k2p6", "kimi-k2.6"),
+        ("k2d6-agent", "kimi-k2.6"),
+        ("kimi-k2-0905", "kimi-k2-0905-preview"),
         ("gemini-3-flash-a", "gemini-3.5-flash"),
         ("gemini-pro-agent", "gemini-3.1-pro-preview"),
     ],
 )
-def test_names_of_cursor_and_antigravity_have_the_price_of_the_model(name, model):
-    """Sources: Cursor's list of models, getagentseal/codeburn 294, junhoyeo/tokscale 1019."""
+def test_names_that_agents_write_have_the_price_of_the_model(name, model):
+    """Sources: Cursor's list of models, junhoyeo/tokscale 1019, getagentseal/codeburn 294.
+
+    The aliases in src/models.ts of getagentseal/codeburn are another source.
+    """
     found, expected = BOOK.card(name, at=AT), BOOK.card(model, at=AT)
     assert (found.tiers, found.speeds) == (expected.tiers, expected.speeds)
 

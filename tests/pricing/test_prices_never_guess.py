@@ -1,6 +1,8 @@
 """An unknown model has no price: neither that of a similar model nor zero."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from price_tables import genai_model, genai_table, litellm_entry, litellm_table
@@ -170,6 +172,19 @@ def test_memory_is_bounded(monkeypatch):
     for number in range(40):
         assert book.card(f"gpt-5-{20250101 + number}", at=AT) is not None
     assert len(book.used()) == 10
+
+
+def test_memory_is_bounded_for_a_price_that_changes_often():
+    day = datetime.fromtimestamp(AT, tz=UTC)
+    days = [str((day + timedelta(days=number)).date()) for number in range(201)]
+    prices = [
+        {"from": start, "until": end, "input": 1, "output": 2} for start, end in pairwise(days)
+    ]
+    book = PriceBook(overrides={"ours": prices})
+    for number in range(1, 200):
+        assert book.card("ours", at=AT + number * 86_400) is not None
+    (periods,) = book._periods.values()  # noqa: SLF001 - its size is not published
+    assert len(periods) <= 64
 
 
 def test_context_windows():

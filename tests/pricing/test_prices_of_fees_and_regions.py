@@ -47,6 +47,15 @@ def test_what_is_unknown_has_no_cost():
     assert CARD.cost(TokenCounts(input=1), region="eu") is None
 
 
+def test_only_what_is_unknown_is_named():
+    known = {"speed": "", "region": "us", "web_searches": 2}
+    assert CARD.unknown(**known) == ""
+    assert CARD.unknown(**known | {"region": "eu"}) == "the region eu"
+    assert CARD.unknown(**known | {"speed": "fast"}) == "the service tier fast"
+    assert BARE.unknown(**known | {"region": ""}) == "web searches"
+    assert BARE.unknown(speed="", region="", web_searches=0) == ""
+
+
 @pytest.mark.parametrize(
     ("model", "given", "dollars"),
     [

@@ -12,7 +12,7 @@ from price_tables import genai_model, genai_table, litellm_entry, litellm_table
 
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import TokenCounts, UsageEvent
-from agtop_exporter.pricing import PriceBook
+from agtop_exporter.pricing import PriceBook, PriceCard, Rates
 from agtop_exporter.pricing.card import STANDARD_TIERS
 from agtop_exporter.pricing.lazy_litellm import bundled_prices
 
@@ -36,6 +36,29 @@ def response(model, speed, *, at=NOW, provider="", **given):
     return UsageEvent(
         "k", "s", at, model, TOKENS, requests=1, provider=provider, speed=speed, **given
     )
+
+
+@pytest.mark.parametrize(
+    ("provider", "speed", "known"),
+    [
+        ("openai", "fast", True),  # another name of the tier `priority`
+        ("azure", "fast", True),
+        ("openai", "priority", True),
+        ("anthropic", "fast", False),
+        ("anthropic", "priority", True),
+    ],
+)
+def test_two_names_of_one_tier(provider, speed, known):
+    standard, priority = ((0, Rates(1, 1, 1, 1, 1)),), ((0, Rates(2, 2, 2, 2, 2)),)
+    card = PriceCard(
+        source="x",
+        match="exact",
+        model="m",
+        provider=provider,
+        tiers=standard,
+        speeds={"priority": priority},
+    )
+    assert card.tiers_of(speed) == (priority if known else None)
 
 
 @pytest.mark.long

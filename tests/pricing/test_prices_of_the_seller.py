@@ -118,7 +118,12 @@ def test_thinking_costs_more_where_the_provider_lists_it():
         ("x-ai/grok-4.1-fast", "2026-05-16", (1.25, 0.2, 2.5)),
         ("grok-code-fast-1", "2026-05-14", (0.2, 0.02, 1.5)),
         ("grok-code-fast-1", "2026-05-16", (1, 0.2, 2)),
-        ("deepseek-r1", "2026-11-20", (0.15, 0.003, 0.6)),
+        ("deepseek-reasoner", "2026-11-20", (0.15, 0.003, 0.6)),
+        ("deepseek-chat", "2026-04-25", (0.14, 0.028, 0.28)),
+        ("deepseek-chat", "2026-04-27", (0.14, 0.0028, 0.28)),
+        ("grok-4.6-build", "2026-11-20", (2, 0.5, 6)),
+        ("qwen-plus", "2026-11-20", (0.4, 0.08, 1.2)),
+        ("claude-opus-41", "2026-11-20", (15, 1.5, 75)),
         ("k3.1-pro", "2026-11-20", (2, 0.2, 10)),
         ("mimo-v2-pro", "2026-05-26", (1, 0.2, 3)),
         ("mimo-v2-pro", "2026-05-28", (0.435, 0.0036, 0.87)),
@@ -137,6 +142,53 @@ def test_a_seller_without_a_price_has_the_price_of_a_maker_that_no_table_lists()
 
 def test_a_retired_name_keeps_its_price_at_another_seller():
     assert rates("grok-4", "azure")[0] == 3
+
+
+def test_other_sellers_still_sell_a_model_whose_maker_gave_its_name_to_another():
+    for provider in ("", "vercel-ai-gateway"):
+        assert rates("deepseek-r1", provider) == (0.55, 0.14, 2.19)
+    assert rates("deepseek-r1", "", "2025-06-01")[2] in (0.55, 2.19)  # by the hour
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "usd"),
+    [
+        ("us.openai.gpt-6.2-sol", "", (2.2, 0.11, 11)),
+        ("openai.gpt-6.2-sol", "amazon-bedrock", (2.2, 0.11, 11)),
+        ("global.openai.gpt-6.2-sol", "amazon-bedrock", (2, 0.1, 10)),
+        ("xai.grok-4.6", "amazon-bedrock", (2.2, 0.55, 6.6)),
+        ("openai/gpt-oss-20b", "together", (0.05, 0.05, 0.2)),
+        ("together_ai/openai/gpt-oss-20b", "", (0.05, 0.05, 0.2)),
+        ("deepinfra/moonshotai/Kimi-K2.6", "", (0.75, 0.15, 3.5)),
+        ("litellm_proxy/anthropic/claude-opus-5", "", (5, 0.5, 25)),
+        ("deepseek-v4-pro", "azure", (1.74, 0.145, 3.48)),
+        ("azure_ai/deepseek-v4-pro", "", (1.74, 0.145, 3.48)),
+        ("claude-opus-5", "azure", (5, 0.5, 25)),
+        ("deepseek-v4-1-flash-1017", "mistral", (0.3, 0.007, 1.2)),
+        ("deepseek-v4.1-flash-1017", "", (0.15, 0.003, 0.6)),
+        ("mai-code-2", "github-copilot", (0.5, 0.025, 2.5)),
+        ("copilot/mai-code-1.1-flash", "", (0.2, 0.02, 1.2)),
+        ("mai-code-1-flash", "github-copilot", (0.75, 0.075, 4.5)),
+        ("copilot/oswe-vscode-prime", "", (0.25, 0.025, 2)),
+        ("qwen3-coder-next", "alibaba", (0.3, 0.3, 1.5)),
+    ],
+)
+def test_the_seller_has_precedence_under_each_of_its_names(model, provider, usd):
+    assert rates(model, provider) == usd
+
+
+def test_a_free_variant_costs_nothing_at_its_seller():
+    tokens = TokenCounts(input=10, output=10)
+    for model, provider in (
+        ("qwen/qwen3-coder:free", "openrouter"),
+        ("openrouter/qwen/no-such-model:free", ""),
+        ("z-ai/glm-5:free", "kilo"),
+        ("mimo-v2.6-flash-free", "opencode"),
+    ):
+        assert card(model, provider).cost(tokens).total == 0
+    for provider in ("", "mistral", "ollama"):
+        assert card("qwen/qwen3-coder:free", provider) is None
+    assert card("mimo-v2.6-flash-free", "openrouter") is None
 
 
 def test_a_seller_has_only_service_tiers_that_it_lists():

@@ -111,6 +111,8 @@ def test_dates_select_the_price():
     for at, usd in days.items():
         found = book.card("ours", at=at)
         assert (found and found.tiers[0][1].input // 1_000_000) == usd
+        period = book.period("ours", "", at)
+        assert period.start <= at < period.end
 
 
 def test_wildcards_match_and_the_exact_name_wins():

@@ -1,11 +1,11 @@
-"""Agents are recognised by names and fixed positions in argv. P1-A8 are acceptance ids."""
+"""Agents are recognized by names and fixed positions in argv. P1-A8 are acceptance ids."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from processes.builders import OC1, SIGNATURES, U1, U2, process
 
-from agtop_exporter.processes.facts import Recognised
+from agtop_exporter.processes.facts import Recognized
 from agtop_exporter.processes.identify import identify, is_session_id
 
 
@@ -82,6 +82,19 @@ def test_helper_processes_of_claude_code_are_no_sessions(argument):
     """nbramia/LifeOS pull request 171: a browser helper counted as a session."""
     assert role("claude", argument, "--name", "x") == ("claude", "helper")
     assert role("claude", "-p", argument) == ("claude", "session")
+
+
+@pytest.mark.parametrize("command", ["attach", "logs", "respawn", "gateway", "ultrareview"])
+def test_a_command_about_sessions_of_claude_code_is_no_session(command):
+    """`claude attach` of 2.1.332 shows a session that another process runs."""
+    assert role("claude", command, "4f2a") == ("claude", "helper")
+    assert role("claude", "--effort", "low", command) == ("claude", "helper")
+    assert role("claude", f"{command} the logs") == ("claude", "session")
+
+
+@pytest.mark.parametrize("option", ["--add-dir", "--tools", "--effort", "--team-name", "--betas"])
+def test_the_value_of_an_option_of_claude_code_is_no_command(option):
+    assert role("claude", option, "config", "Explain") == ("claude", "session")
 
 
 @pytest.mark.parametrize(
@@ -167,8 +180,8 @@ def test_p7_words_count_as_whole_and_in_the_command_only(argv, expected):
 )
 def test_prompts_never_matter(prompt):
     text = " ".join(prompt)
-    assert identify(process(1, "claude", "-p", text), SIGNATURES) == Recognised("claude")
-    assert identify(process(1, "codex", "exec", text), SIGNATURES) == Recognised("codex")
+    assert identify(process(1, "claude", "-p", text), SIGNATURES) == Recognized("claude")
+    assert identify(process(1, "codex", "exec", text), SIGNATURES) == Recognized("codex")
     assert identify(process(1, "grep", *prompt), SIGNATURES) is None
 
 
@@ -291,7 +304,7 @@ def test_a3_codex_names_its_session():
     assert named("codex", "-c", "model=opus", "resume", U1) == U1
     assert named("codex", "exec", "resume", U1) == U1
     forked = identify(process(1, "codex", "fork", U1), SIGNATURES)
-    assert forked == Recognised("codex", "session", U1, forks=True)
+    assert forked == Recognized("codex", "session", U1, forks=True)
     assert not named("codex", "exec", "do something")
 
 
@@ -340,4 +353,4 @@ def test_the_first_valid_value_wins_and_a_separator_ends_the_options():
     assert not named("claude", "--", "--resume", U1)
     assert identify(
         process(1, "claude", "--resume", U1, "--fork-session"), SIGNATURES
-    ) == Recognised("claude", "session", U1, forks=True)
+    ) == Recognized("claude", "session", U1, forks=True)

@@ -16,7 +16,7 @@ from agtop_exporter.processes.facts import (
     ProcessId,
     ProcessSample,
     ProcessTable,
-    Recognised,
+    Recognized,
 )
 from agtop_exporter.processes.usage import TreeUsage, advance, past_usage
 
@@ -95,7 +95,7 @@ def table(samples, now=NOW, *, boot="b", roots=None):
         sampled_at=now,
         boot_id=boot,
         processes={item: Process(id=item, started_at=NOW) for item in samples},
-        agents={item: Recognised("claude") for item in set(roots.values())},
+        agents={item: Recognized("claude") for item in set(roots.values())},
         roots=roots,
         samples=samples,
     )
@@ -293,7 +293,7 @@ def test_bytes_that_were_deleted_again_are_counted_once(written):
             sampled_at=NOW + second,
             boot_id="b",
             processes={ALONE: Process(ALONE, NOW)},
-            agents={ALONE: Recognised("claude")},
+            agents={ALONE: Recognized("claude")},
             roots={ALONE: ALONE},
             samples={ALONE: ProcessSample(ALONE, written_bytes=count, disk_includes_reaped=True)},
         )
@@ -310,7 +310,7 @@ def test_an_agent_in_a_container_counts_from_its_first_session_on():
             sampled_at=NOW + second,
             boot_id="b",
             processes={ALONE: Process(ALONE, NOW, container="other_pid_namespace")},
-            agents={ALONE: Recognised("claude")},
+            agents={ALONE: Recognized("claude")},
             roots={ALONE: ALONE},
             samples={
                 ALONE: ProcessSample(

@@ -13,7 +13,7 @@ from agtop_exporter.ledger import Ledger
 from agtop_exporter.metrics import HistogramValue
 from agtop_exporter.model import TokenCounts, Tree
 from agtop_exporter.push.delivery import LONGEST_PAUSE_SECONDS, Delivery, Outcome
-from agtop_exporter.push.delta import _difference
+from agtop_exporter.push.delta import difference
 from agtop_exporter.push.options import PushOptions
 from agtop_exporter.telemetry import Telemetry
 
@@ -200,8 +200,8 @@ def test_a_delta_starts_where_the_last_one_ended():
 def test_a_delta_is_never_negative():
     """After the ledger is lost, a decrease is not counted as growth."""
     before, now = HistogramValue((1.0,), (2, 5), 30.0), HistogramValue((1.0,), (3, 1), 4.0)
-    assert _difference(now, before) == HistogramValue((1.0,), (1, 0), 0.0)
-    assert _difference(3, 5) == 0
+    assert difference(now, before) == HistogramValue((1.0,), (1, 0), 0.0)
+    assert difference(3, 5) == 0
 
 
 def test_invalid_saved_usage_starts_empty():

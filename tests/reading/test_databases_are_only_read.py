@@ -194,7 +194,7 @@ def test_batches_are_bounded(tmp_path):
 
 
 def test_a_huge_row_is_stepped_over(tmp_path, monkeypatch):
-    monkeypatch.setattr("agtop_exporter.reading.databases.VALUE_BYTES", 10_000)
+    monkeypatch.setattr("agtop_exporter.reading.connection.VALUE_BYTES", 10_000)
     with closing(create(tmp_path / "a.db")) as writer:
         writer.execute("INSERT INTO item VALUES ('huge', ?)", ("x" * 100_000,))
         insert(writer, [5, 6])

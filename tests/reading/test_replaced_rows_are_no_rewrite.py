@@ -46,7 +46,7 @@ class Table:
     def read(self, *, anchors=1):
         """Read new rows; return their keys."""
         database = Database(__file__, Cursor(), errors=Errors("a.db"))
-        database._connection = self.connection  # noqa: SLF001 - no file is needed
+        database._connection._connection = self.connection  # noqa: SLF001 - no file is needed
         rows = list(database.after("item", self.watermark, Row, key="key"))
         for rowid, row in rows[-anchors:]:
             self.watermark = self.watermark.moved_to(rowid, row.key)

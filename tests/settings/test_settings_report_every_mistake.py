@@ -66,7 +66,7 @@ def mistakes_of_file(tmp_path, text):
             'textfile = "a.txt"',
             ["1: textfile: expected a file name that ends with .prom, got 'a.txt'"],
         ),
-        ("colour = 1", [f"1: colour: {NO_SETTING}"]),
+        ("color = 1", [f"1: color: {NO_SETTING}"]),
         ("intervall = 1", [f"1: intervall: {NO_SETTING}; did you mean interval?"]),
         ("INTERVAL = 1", [f"1: INTERVAL: {NO_SETTING}; did you mean interval?"]),
         ("_env_file = 'x'", [f"1: _env_file: {NO_SETTING}"]),
@@ -239,7 +239,7 @@ BAD_VALUES = {
     "sessions_max": ["x", -1, 1.5, True, 10**30],
     "textfile": ["x", 5],
     "textfile_label": ["user", "=ada", "a-b=c", "__x=y", 5],
-    "colour": ["red", 5],
+    "color": ["red", 5],
     "_secrets_dir": ["/", 5],
 }
 BAD_TEXTS = {

@@ -16,7 +16,6 @@ import sys
 REQUEST_BYTES = 1 << 20
 IN_HEADER = struct.Struct("<IIQQIIIHH")  # length, opcode, id, node, uid, gid, pid, and two more
 OUT_HEADER = struct.Struct("<IiQ")  # length, error, id of the request
-INIT_IN = struct.Struct("<II")  # version of the protocol
 INIT_OUT = struct.Struct("<IIIIHHIIHHI7I")  # version, and what the file system can do
 INIT_OPCODE = 26
 VERSION = (7, 31)

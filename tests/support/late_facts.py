@@ -207,6 +207,32 @@ def kimi(home, *, late):
     write_lines(folder / "agents/main/wire.jsonl", *records)
 
 
+def codebuddy(home, *, late, folder=".codebuddy"):
+    def record(second, **fields):
+        time = 1_772_445_600_000 + 1000 * second
+        return {"id": f"r{second}", "type": "message", "timestamp": time, "sessionId": ID, **fields}
+
+    usage = {"inputTokens": 100, "outputTokens": 10}
+    told = {"messageId": "m1", "usage": usage}
+    records = [record(1, role="assistant", providerData=told)]
+    if late:
+        named = {"messageId": "m1", "model": MODEL, "usage": usage}
+        records.append(record(2, type="model-usage", providerData=named, cwd=DIRECTORY))
+    write_lines(home / f"{folder}/projects/unknown/{ID}.jsonl", *records)
+
+
+def dsh(home, *, late):
+    def event(seq, kind, data):
+        return {"type": kind, "seq": seq, "time": 1_772_445_600_000 + 1000 * seq, "data": data}
+
+    usage = {"inputTokens": 100, "outputTokens": 10}
+    records = [event(1, "assistant/message", {"turn": 1, "step": 1, "usage": usage})]
+    if late:
+        records.append(event(2, "request/header", {"header": {"config": {"model": MODEL}}}))
+        records.append({"type": "session", "id": ID, "cwd": DIRECTORY})
+    write_lines(home / f".dsh/sessions/_no-cwd/{ID}/session.v4.jsonl", *records)
+
+
 def opencode(home, *, late, name="opencode"):
     path = home / f".local/share/{name}/{name}.db"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -390,7 +416,21 @@ WRITERS = {
     each.__name__: each
     for each in (
         *(antigravity, claude, cline, codex, copilot, cursor, gemini, goose, opencode, pi, qwen),
-        *(auggie, droid, grok, hermes, junie, kimi, openclaw, openhands, vibe, zcode, zed),
+        *(
+            auggie,
+            codebuddy,
+            droid,
+            dsh,
+            grok,
+            hermes,
+            junie,
+            kimi,
+            openclaw,
+            openhands,
+            vibe,
+            zcode,
+            zed,
+        ),
     )
 } | {  # agents that share a reader
     "kilo": partial(opencode, name="kilo"),
@@ -400,6 +440,9 @@ WRITERS = {
     "prime": partial(pi, folder=".prime/agent/sessions"),
     "senpi": partial(pi, folder=".senpi/agent/sessions/--unknown--"),
     "kimchi": partial(pi, folder=".config/kimchi/harness/sessions/--unknown--"),
+    "gjc": partial(pi, folder=".gjc/agent/sessions/-unknown"),
     "traex": partial(codex, folder=".trae/cli"),
     "openclaude": partial(claude, folder=".openclaude"),
+    "cherrystudio": partial(claude, folder=".config/CherryStudio/.claude"),
+    "workbuddy": partial(codebuddy, folder=".workbuddy"),
 }

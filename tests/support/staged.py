@@ -5,8 +5,6 @@ from msgspec.structs import replace
 from agtop_exporter.agents import walk
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, Signal, TokenCounts, UsageEvent
 
-NS = 1_000_000_000
-
 
 class StagedAgent:
     """A real agent with invented files. Each file is one session.

@@ -74,7 +74,7 @@ def test_terms(text, expected):
         ("cost>1h", "needs a number"),
         ("age<1k", "needs a number"),
         ("price>1", "no such figure: price"),
-        ("who:me", "no such place: who"),
+        ("who:me", "no such field: who"),
         ("!", "a word is missing"),
         ("docs !!", "a word is missing"),
     ],

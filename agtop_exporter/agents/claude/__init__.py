@@ -33,7 +33,7 @@ def read(path: str, cursor: Cursor) -> Batch:
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folders with projects of Claude Code, and the folders with sessions of Cowork."""
-    return (*_configured(home, environment), *cowork.roots(home))
+    return (*_configured(home, environment), *cowork.roots(home, environment))
 
 
 def _configured(home: Path, environment: Environment) -> tuple[Path, ...]:
@@ -105,8 +105,8 @@ AGENT = Agent(
         "service tier, region"
     ),
     not_in_files=(
-        "title, compaction and safety requests, streams that were cut or retried; before 2.1 a "
-        "part of the output of a response"
+        "title, compaction and safety requests, tokens of web searches and web fetches, streams "
+        "that were cut or retried; before 2.1 a part of the output of a response"
     ),
     versions_seen=("2.1.332", "2.1.330", "2.1.197", "2.0.50", "1.0.100"),
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import walk
-from agtop_exporter.agents.claude.journal import JOURNAL, JournalParser
+from agtop_exporter.agents.claude.journal import NO_TRANSCRIPTS, JournalParser
 from agtop_exporter.agents.claude.processes import SIGNATURE, read_registries
 from agtop_exporter.agents.claude.reader import TranscriptParser
 from agtop_exporter.agents.claude.types import KNOWN_TYPES
@@ -28,6 +28,7 @@ __all__ = [
     "transcripts",
 ]
 
+SUFFIXES = (".jsonl", ".jsonl.replaced")
 FOLDER_DEPTH = 12  # levels below the folder of projects; workflows of 2.1 need 5
 
 
@@ -45,8 +46,12 @@ def transcripts(projects: Path) -> Iterator[os.DirEntry[str]]:
     `<project>/<session>/subagents/agent-*.jsonl`. Transcripts of the subagents in a workflow are
     `<project>/<session>/subagents/workflows/<run>/agent-*.jsonl`; the journal of the workflow is in
     the same folder and is also listed.
+
+    Earlier transcripts are `<project>/<session>/before-cleanup/*.jsonl.replaced`. Since
+    version 2.1.287, Claude Code can remove the records before a compaction from a transcript. It
+    keeps the earlier version if the variable CLAUDE_CODE_TRANSCRIPT_LOCAL_GC is `keep`.
     """
-    return walk(projects, suffix=".jsonl", depth=FOLDER_DEPTH)
+    return walk(projects, suffix=SUFFIXES, depth=FOLDER_DEPTH)
 
 
 def read_transcript(
@@ -60,6 +65,6 @@ def read_transcript(
 
     `agent` is the name of the agent, and `parser` the parser of its transcripts.
     """
-    if Path(path).name == JOURNAL:
+    if Path(path).name in NO_TRANSCRIPTS:
         return read_jsonl(agent, JournalParser, path, cursor)
     return read_jsonl(agent, parser, path, cursor)

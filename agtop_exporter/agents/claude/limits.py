@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.model import Batch, Cursor, RateLimit, one_line
+from agtop_exporter.agents.claude.records import Record
+from agtop_exporter.model import Batch, Cursor, RateLimit, is_sane, one_line
 from agtop_exporter.reading.decoding import Moment
 from agtop_exporter.reading.documents import read_document
 from agtop_exporter.reading.file_group import FileGroup
@@ -103,19 +104,21 @@ def rate_limits(agent: str, usage: Usage) -> Iterator[RateLimit]:
         )
 
 
-def limit_hit(agent: str, text: str, observed_at: float) -> RateLimit:
-    """Return the rate limit that is described in the error text of a rejected request.
+def limit_hit(agent: str, text: str, record: Record) -> RateLimit:
+    """Return the rate limit that rejected a request.
 
-    `agent` is the name of the agent. `observed_at` is the time of the error in unix seconds. The
-    reset time is set if the text has it.
+    `agent` is the name of the agent, and `record` the record of the error with the text `text`. The
+    reset time is set if the record or the text has it.
     """
     until = RESET_EPOCH.search(text)
+    limits = record.quota_limits
+    resets_at = float(until[1]) if until else limits.resets_at if limits is not None else None
     return RateLimit(
         agent=agent,
         window="last_hit",
         used_ratio=None,
-        observed_at=observed_at,
-        resets_at=float(until[1]) if until else None,
+        observed_at=record.seconds,
+        resets_at=resets_at if resets_at and is_sane(resets_at) else None,
         source="transcript",
         hint=one_line(text.partition("|")[0]),
     )

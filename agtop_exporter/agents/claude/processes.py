@@ -1,6 +1,6 @@
 """The process signature of Claude Code, and the registry of its live processes.
 
-The names in the signature are from versions 1.0.100 to 2.1.330. Claude Code writes the registry:
+The names in the signature are from versions 1.0.100 to 2.1.332. Claude Code writes the registry:
 the file `sessions/<pid>.json` exists while the process runs (version 2.1.197). The fields of the
 file are not documented.
 """
@@ -32,10 +32,19 @@ SIGNATURE = ProcessSignature(
         ("daemon",),
         ("config",),
         ("plugin",),
+        ("plugins",),
         ("auth",),
+        ("auto-mode",),
         ("setup-token",),
+        ("gateway",),
+        ("import",),
+        ("project",),
+        ("purge",),
+        ("ultrareview",),  # waits for a review that runs elsewhere
         ("remote-control",),  # starts one process per session
         ("agents",),
+        # of sessions in the background, which have processes of their own
+        *((command,) for command in ("attach", "logs", "respawn", "rm", "stop", "kill")),
     ),
     helper_options=frozenset(
         {
@@ -51,24 +60,55 @@ SIGNATURE = ProcessSignature(
     ),
     value_options=frozenset(
         {
-            "--model",
-            "--fallback-model",
-            "--settings",
-            "--mcp-config",
-            "--permission-mode",
-            "--append-system-prompt",
-            "--system-prompt",
-            "--output-format",
-            "--input-format",
-            "--session-id",
-            "-r",
-            "--resume",
+            "--add-dir",
             "--agent",
+            "--agent-color",
+            "--agent-id",
+            "--agent-name",
+            "--agent-type",
             "--agents",
-            "--max-turns",
+            "--allowed-tools",
+            "--allowedTools",
+            "--append-system-prompt",
+            "--append-system-prompt-file",
+            "--autocompact",
+            "--betas",
+            "--debug-file",
+            "--disallowed-tools",
+            "--disallowedTools",
+            "--effort",
+            "--environment",
+            "--fallback-model",
+            "--file",
+            "--input-format",
+            "--json-schema",
             "--max-budget-usd",
+            "--max-thinking-tokens",
+            "--max-turns",
+            "--mcp-config",
+            "--model",
             "-n",
             "--name",
+            "--output-format",
+            "--parent-session-id",
+            "--permission-mode",
+            "--permission-prompt-tool",
+            "--permission-prompts",
+            "--plugin-dir",
+            "--plugin-url",
+            "-r",
+            "--remote-control-session-name-prefix",
+            "--resume",
+            "--resume-session-at",
+            "--session-id",
+            "--setting-sources",
+            "--settings",
+            "--system-prompt",
+            "--system-prompt-file",
+            "--system-prompt-snapshot",
+            "--team-name",
+            "--thinking",
+            "--tools",
         }
     ),
     prompt_options=frozenset({"-p", "--print"}),
@@ -114,7 +154,7 @@ def read_registry(folder: Path, *, agent: str) -> RegistryReading:
     example of `folder` is `~/.claude`.
     """
     try:
-        paths = sorted(path for path in (folder / "sessions").iterdir() if path.suffix == ".json")
+        paths = sorted(path for path in (folder / "sessions").iterdir() if _names_process(path))
     except OSError:
         return RegistryReading()
     entries: list[RegistryEntry] = []
@@ -127,6 +167,11 @@ def read_registry(folder: Path, *, agent: str) -> RegistryReading:
         except (OSError, ValueError):
             errors += 1
     return RegistryReading(tuple(entries), errors)
+
+
+def _names_process(path: Path) -> bool:
+    """Return whether a file is named after a process, unlike old `pid-<pid>.json` files."""
+    return path.suffix == ".json" and path.stem.isdecimal()
 
 
 def _entry(content: bytes, agent: str) -> RegistryEntry:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Unpack
 
 from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.claude import searches
 from agtop_exporter.agents.claude.context import observe_context
 from agtop_exporter.agents.claude.identity import Responses
 from agtop_exporter.agents.claude.iterations import set_lifetimes, unknown_types
@@ -27,12 +28,7 @@ from agtop_exporter.agents.claude.signals import (
 )
 from agtop_exporter.agents.claude.state import TranscriptState
 from agtop_exporter.agents.claude.types import KNOWN_TYPES, PLAIN_TYPES, TYPES
-from agtop_exporter.model import (
-    PROMPT_RANK,
-    RateLimit,
-    SessionUpdate,
-    is_sane,
-)
+from agtop_exporter.model import PROMPT_RANK, RateLimit, SessionUpdate, is_sane
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import BlockParser
 
@@ -133,14 +129,14 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                 session.signal = API_ERROR
             if record.error == "rate_limit" and record.timestamp is not None:
                 text = prompt_text(message.content)
-                self.limit_hit = limit_hit(self.batch.agent, text, record.seconds)
+                self.limit_hit = limit_hit(self.batch.agent, text, record)
             return
         asks, tools = False, NO_CALLS
         if isinstance(message.content, list):
             for block in message.content:
                 if block.type == "tool_use":
                     asks = asks or block.name in ASKING_TOOLS
-                    tools += (self._remember_call(block),)
+                    tools += (self._remember_call(block, model or session.model),)
         if message.usage is not None:
             self._add_response(record, message, message.usage, tools)
         if self.main_chain:
@@ -156,9 +152,11 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                 QUESTION.with_tool(tool) if asks else after_answer(message.stop_reason, tool)
             )
 
-    def _remember_call(self, block: Block) -> tuple[str, str]:
-        """Store a tool call until its result follows; return (call id, tool name)."""
+    def _remember_call(self, block: Block, model: str) -> tuple[str, str]:
+        """Store a tool call of a model until its result follows; return (call id, tool name)."""
         calls = self.calls
+        if block.name == searches.TOOL:
+            searches.note_call(self.state.searches, block.id, model)
         name = calls[block.id] = tool_label(block.name)
         if len(calls) > REMEMBERED_TOOLS:
             calls.popitem(last=False)
@@ -175,7 +173,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         if response is None:
             response = Response(
                 session.update.session_id,
-                record.seconds,
+                self.responses.time_of(record, message),
                 message.model or "",
                 usage,
                 copied,
@@ -209,6 +207,8 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                     is_result = True
                     if self.main_chain:
                         self.state.calls.end(block.tool_use_id)
+                    if block.tool_use_id in self.state.searches:
+                        self._add_searches(record, block.tool_use_id)
                     if block.is_error:
                         call_id = block.tool_use_id
                         failed = ((call_id, self.calls.get(call_id, "unknown")),)
@@ -219,21 +219,29 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         elif self.main_chain:
             self.session.signal = TOOL_RESULT.with_tool(self.state.calls.tool)
 
+    def _add_searches(self, record: Record, call_id: str) -> None:
+        """Add the billed web searches in a tool result."""
+        model = self.state.searches.pop(call_id)
+        number = searches.billed_searches(record.tool_use_result)
+        if number:
+            self._add_event(record, f"search:{call_id}", model=model, web_searches=number)
+
     def _handle_prompt(self, record: Record, message: Message) -> None:
         session, text = self.session, prompt_text(message.content).lstrip()
         if text.startswith(INTERRUPTED):
             session.signal = INTERRUPTION
         typed = text and not (record.is_meta or record.is_compact_summary or record.is_sidechain)
         if typed and not text.startswith(INJECTED_PROMPTS):
-            session.update.set_title(text, PROMPT_RANK)
+            if session.update.session_id not in self.state.prompted:
+                self.state.prompted.append(session.update.session_id)
+                session.update.set_title(text, PROMPT_RANK)
             session.signal = PROMPT
             self._add_event(record, f"prompt:{record.uuid or record.seconds}", turns=1)
 
     def _handle_metadata(self, record: Record) -> None:
         """Process a record without a message.
 
-        The record can contain a title, or mark the end of a turn or a compaction. Other records are
-        ignored.
+        The record can have a title, or mark the end of a turn or a compaction. Others are ignored.
         """
         if record.type in TITLE_RANKS:
             title = record.custom_title or record.ai_title or record.summary or ""

@@ -5,6 +5,7 @@ import msgspec
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.decoding import Count, Moment
 
+NOTHING = msgspec.Raw()
 BACKGROUND = "bg"  # kind of a session in the background
 STANDARD = "standard"  # the usual speed and service tier
 ANYWHERE = frozenset({None, "", "global", "not_available"})  # values of `inference_geo`
@@ -156,6 +157,12 @@ class CompactMetadata(msgspec.Struct, gc=False, rename="camel"):
     post_tokens: Count | None = None
 
 
+class QuotaLimits(msgspec.Struct, gc=False, rename="camel"):
+    """The rate limit that rejected a request (seen in 2.1.332). `resets_at` is in unix seconds."""
+
+    resets_at: float | None = None
+
+
 class Record(msgspec.Struct, gc=False, rename="camel"):
     """One line of a transcript.
 
@@ -174,6 +181,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     message: Message | None = None
     uuid: str | None = None
     timestamp: Moment | None = None
+    tool_use_result: msgspec.Raw = NOTHING
     effort: str | None = None
     request_session_id: str | None = None
     parent_session_id: str | None = None
@@ -184,6 +192,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     is_compact_summary: bool | None = None
     is_api_error_message: bool | None = None
     error: object = None
+    quota_limits: QuotaLimits | None = None
     ai_title: str | None = None
     custom_title: str | None = None
     summary: str | None = None

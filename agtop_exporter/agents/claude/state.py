@@ -22,13 +22,17 @@ class TranscriptState(ReaderState):
     )  # models that used a context window of 1,000,000 tokens
     tools: dict[str, str] = field(default_factory=dict)  # names of the latest calls by id
     calls: OpenCalls = field(default_factory=OpenCalls)  # of the main chain
+    searches: dict[str, str] = field(default_factory=dict)  # see `searches.note_call`
     called_by: str = ""  # id of the message that contains these calls
+    prompted: list[str] = field(default_factory=list)  # ids of sessions whose first prompt was read
     # Unix seconds by session id. A record without a time gets the time of the previous record.
     last_active: dict[str, float] = field(default_factory=dict)
     open: dict[str, Response] = field(default_factory=dict)  # responses without a unique id
     lines: list[int] = field(default_factory=list)  # digests of the latest lines of such responses
     # hashes of the latest message ids, each with the hash of its first request id
     requests: dict[int, int] = field(default_factory=dict)
+    # the latest response with a unique id: a hash of its ids, and its time
+    latest: tuple[int, float] = (0, 0.0)
 
     def is_copy(self, time: datetime, *, marked: bool) -> bool:
         """Return whether a record with this time is a copy. Update `began`.

@@ -10,8 +10,8 @@ from agtop_exporter.agents import Environment, named_path
 from agtop_exporter.reading.profiles import folder_names, profile_folders
 
 FOLDER = ".openclaw"
-# of the program's earlier names, and of an edition by another maker
-OTHER_FOLDERS = (".clawdbot", ".moltbot", ".moldbot", ".kimi_openclaw")
+# of the program's earlier names, and of editions by other makers
+OTHER_FOLDERS = (".clawdbot", ".moltbot", ".moldbot", ".kimi_openclaw", ".qclaw")
 AGENTS, AGENT_FOLDER = "agents", "agent"
 
 
