@@ -11,7 +11,7 @@ from driving import read_on
 from hypothesis import given
 from hypothesis import strategies as st
 from looking import Look
-from transcripts import THREAD, Codex, Told, usage
+from transcripts import THREAD, Codex, Told, usage, write
 
 from agtop_exporter.agents import codex
 from agtop_exporter.agents.codex.records import TotalUsage
@@ -24,6 +24,10 @@ CHILD = "019caa00-0000-7000-8000-000000000002"
 @pytest.fixture
 def chat(tmp_path):
     return Codex(tmp_path)
+
+
+def read(chat):
+    return codex.AGENT.read(str(chat.write()), Cursor()).events
 
 
 def text(words):
@@ -561,9 +565,51 @@ def test_the_service_tier_is_that_of_the_settings(chat, tier, speed):
     assert [event.speed for event in batch.events if event.model] == [speed]
 
 
+@pytest.mark.parametrize(
+    ("model", "tier", "speed"),
+    [
+        ("openai/gpt-5.5", "fast", "priority"),
+        ("codex-auto-review", "fast", "priority"),
+        ("deepseek-v4", "fast", ""),
+        ("openai/gpt-oss-20b", "priority", ""),
+        ("deepseek-v4", "flex", "flex"),
+    ],
+)
+def test_the_priority_tier_is_requested_of_openais_models_only(chat, model, tier, speed):
+    """openai/codex#31284: Codex omits a tier that the catalog of models does not have."""
+    chat.turn(model)
+    chat.event("thread_settings_applied", thread_settings={"model": model, "service_tier": tier})
+    chat.count(usage(10), usage(10))
+    assert [event.speed for event in read(chat) if event.requests] == [speed]
+
+
 def test_a_model_that_is_selected_without_a_turn_is_the_sessions(chat):
     chat.turn("gpt-5").count(usage(10), usage(10))
     chat.event("thread_settings_applied", thread_settings={"model": "gpt-5-mini"})
     told = chat.told()
     assert told.facts(THREAD).model == "gpt-5-mini"
     assert list(told.session(THREAD).models) == ["gpt-5"]
+
+
+@pytest.mark.parametrize(
+    ("attribution", "compaction"), [({"turn_attribution": {}}, "gpt-5"), ({}, "gpt-5-mini")]
+)
+def test_settings_that_change_in_a_turn_are_those_of_the_next_turn(chat, attribution, compaction):
+    """0.171: the turn goes on as it began. A compaction before the next turn has the old model."""
+    chat.event("task_started", turn_id="one", turn_attribution={}).turn("gpt-5")
+    chat.count(usage(10), usage(10))
+    selected = {"model": "gpt-5-mini", "service_tier": "priority"}
+    chat.event("thread_settings_applied", thread_settings=selected)
+    chat.count(usage(20), usage(30))
+    chat.turn("gpt-5").event("thread_settings_applied", thread_settings=selected)  # compacted
+    chat.count(usage(30), usage(60)).event("task_complete", turn_id="one")
+    chat.event("task_started", turn_id="two", **attribution)
+    chat.count(usage(40), usage(100)).turn("gpt-5-mini").count(usage(50), usage(150))
+    events = [event for event in read(chat) if event.requests]
+    expected = ["gpt-5", "gpt-5", "gpt-5", compaction, "gpt-5-mini"]
+    assert [event.model for event in events] == expected
+    assert [event.speed for event in events] == ["", "", "", "priority", "priority"]
+    growing = Told(codex.AGENT)
+    for end in range(1, len(chat.records) + 1):
+        read_on(growing.ledger, codex.AGENT, str(write(chat.path, *chat.records[:end])))
+    assert growing.session(THREAD).models == chat.told().session(THREAD).models

@@ -9,6 +9,7 @@ from agtop_exporter.agents.claude.context import context_window
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import Cursor, TokenCounts
 
+API_ID = "msg_01XFDUDYJgAACzvnptvVoYEL"
 OTHER = "22222222-2222-4222-8222-222222222222"
 
 
@@ -74,6 +75,19 @@ def test_an_older_line_in_a_later_read_adds_nothing(chat):
     for count in (2, 3):
         read_on(ledger, claude.AGENT, str(write(chat.path, *chat.records[:count])))
     assert totals(ledger) == totals(chat.told().ledger)
+
+
+def test_the_answers_of_an_advisor_stay_with_the_session_that_is_read_in_parts(tmp_path, chat):
+    """Only the last line has iterations. A subagent with a copy of the lines was read before."""
+    chat.assistant(API_ID, usage={**ADVISED, "iterations": None}).assistant(API_ID, usage=ADVISED)
+    child = Claude(tmp_path / SESSION / "subagents", "agent-aaaa")
+    child.records = [{**each, "isSidechain": True, "agentId": "aaaa"} for each in chat.records]
+    ledger = Ledger()
+    read_on(ledger, claude.AGENT, str(child.write()))
+    for count in (2, 3):
+        read_on(ledger, claude.AGENT, str(write(chat.path, *chat.records[:count])))
+    assert ledger.sessions["claude", SESSION].usage.requests == 4
+    assert not ledger.sessions["claude", "agent-aaaa"].models
 
 
 def test_an_advisor_in_a_fork_adds_nothing(tmp_path, chat):

@@ -149,6 +149,18 @@ def test_turns_with_dated_ids(tmp_path, gap, seconds, backwards):
     assert known.total("turns") == 2
 
 
+@both_orders
+def test_a_rewritten_replay_without_the_origins_first_record(tmp_path, backwards):
+    """0.171, `codex migrate-rollouts`: prompts of the origin were counted again in the fork."""
+    source = origin(tmp_path, {"turn_id": OLD_TURN, "started_at": 1})
+    prompt, begun, *rest = source.records[1:]
+    replayed = fork(tmp_path, [begun, prompt, *rest], gap=0.001)
+    own = work(replayed, 0.1, turn={"turn_id": OWN_TURN}, started=True)
+    known = told(source, own, backwards=backwards)
+    assert_own(known)
+    assert known.session(ORIGIN).usage.requests == 2
+
+
 def test_turns_with_undated_ids_that_say_when_they_began(tmp_path):
     """junhoyeo/tokscale#895."""
     old = {"turn_id": "8b7a9b1e-3c52-4e0c-9e0e-0d5c3a5b7f10", "started_at": 1_789_000_000}

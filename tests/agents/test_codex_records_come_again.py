@@ -122,6 +122,16 @@ def test_records_that_begin_in_the_middle_have_a_total_of_their_own(chat):
     assert requests(chat) == 7
 
 
+def test_records_with_a_total_of_their_own_come_again(chat):
+    """The repeated token counts belong to the repeated usage records."""
+    with_totals(chat, 3)
+    for each in (1, 2):
+        fields = {"usage": ONE, "thread_token_usage": times(each)}
+        chat.add("token_usage_record", response_id=f"r{each}", **fields).count(ONE, times(3 + each))
+    chat.records *= 2
+    assert requests(chat) == 5
+
+
 def test_a_compaction_is_not_in_the_totals_of_counts(chat):
     """openai/codex#47003: only its usage record shows it."""
     with_records(chat, 2)

@@ -112,7 +112,7 @@ def test_provider_of_codex(tmp_path):
     chat = Codex(tmp_path, model_provider="lmstudio").turn("openai/gpt-oss-20b")
     chat.count(usage(100, output=5), usage(100, output=5))
     settings = {"model": "gpt-5.5", "model_provider_id": "openai"}
-    chat.event("thread_settings_applied", thread_settings=settings)
+    chat.event("thread_settings_applied", thread_settings=settings).turn("gpt-5.5")
     chat.item("web_search_call", id="ws_1", action={"type": "search", "query": "q"})
     chat.count(usage(200, output=5), usage(300, output=10))
     found = events(codex.AGENT, chat.write())

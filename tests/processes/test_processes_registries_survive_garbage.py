@@ -62,6 +62,7 @@ def test_bad_files_are_counted_and_hurt_no_other(tmp_path, sessions):
     (sessions / "9.json").symlink_to(tmp_path / "gone")
     (sessions / "7.json").write_text(HEADLESS)
     (sessions / "notes.txt").write_text("not a registry file")
+    (sessions / "pid-11.json").write_text('{"session_id":"c","cwd":"/x"}')  # herdrdev/herdr 3414
     reading = read_registry(tmp_path, agent="claude")
     assert [entry.pid for entry in reading.entries] == [7]
     assert reading.errors == 7

@@ -51,17 +51,22 @@ class Responses:
         self._requests: OrderedDict[str, str] = OrderedDict()
         self._restored = dict(state.requests)
         self._lines: OrderedDict[int, None] = OrderedDict.fromkeys(state.lines)
+        self._continued = state.latest
+        self._latest: tuple[str, Response] | None = None  # ids of a response, and the response
 
     def save(self, state: TranscriptState) -> None:
         """Copy the data that the next read needs to `state`, the reader state of the transcript.
 
-        The data are the responses that have not ended, the digests of their lines, and the latest
-        request ids.
+        The data are the responses that have not ended, the digests of their lines, the latest
+        request ids, and the time of the latest response with a unique id.
         """
         for response in self._open.values():
             response.listed = False
         state.open = dict(self._open)
         state.lines = list(self._lines)
+        if self._latest is not None:
+            ids, latest = self._latest
+            state.latest = _number(ids), latest.time
         requests = [*self._restored.items()]
         requests += [(_number(ids[0]), _number(ids[1])) for ids in self._requests.items()]
         state.requests = dict(requests[-REMEMBERED_REQUESTS:])
@@ -80,6 +85,19 @@ class Responses:
                 response.answered = response.answered or is_result
                 if not (is_result or response.prompted):
                     response.prompted, response.prompted_at = True, record.seconds
+
+    def time_of(self, record: Record, message: Message) -> float:
+        """Return the time of a response that is new in this read, in unix seconds.
+
+        `record` and `message` are its first line in this read. If it is the last response of the
+        previous read, the time is the one of its first line there.
+        """
+        number, began = self._continued
+        if not number:
+            return record.seconds
+        self._continued = 0, 0.0
+        is_same = number == _number(f"{message.id or ''}:{record.request_id or ''}")
+        return began if is_same else record.seconds
 
     def find(
         self, session: SessionRead, record: Record, message: Message, usage: Usage
@@ -131,6 +149,7 @@ class Responses:
         session.responses.append(response)
         if is_unique(name):
             session.by_id[name] = response
+            self._latest = f"{message_id}:{request_id}", response
             response.key = self._key(message_id, request_id)
             if not message_id:
                 response.other_keys = (record.uuid,) if record.uuid else ()

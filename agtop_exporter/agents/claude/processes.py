@@ -154,7 +154,7 @@ def read_registry(folder: Path, *, agent: str) -> RegistryReading:
     example of `folder` is `~/.claude`.
     """
     try:
-        paths = sorted(path for path in (folder / "sessions").iterdir() if path.suffix == ".json")
+        paths = sorted(path for path in (folder / "sessions").iterdir() if _names_process(path))
     except OSError:
         return RegistryReading()
     entries: list[RegistryEntry] = []
@@ -167,6 +167,11 @@ def read_registry(folder: Path, *, agent: str) -> RegistryReading:
         except (OSError, ValueError):
             errors += 1
     return RegistryReading(tuple(entries), errors)
+
+
+def _names_process(path: Path) -> bool:
+    """Return whether a file is named after a process, unlike old `pid-<pid>.json` files."""
+    return path.suffix == ".json" and path.stem.isdecimal()
 
 
 def _entry(content: bytes, agent: str) -> RegistryEntry:

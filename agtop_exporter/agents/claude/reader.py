@@ -173,7 +173,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         if response is None:
             response = Response(
                 session.update.session_id,
-                record.seconds,
+                self.responses.time_of(record, message),
                 message.model or "",
                 usage,
                 copied,

@@ -31,6 +31,8 @@ class TranscriptState(ReaderState):
     lines: list[int] = field(default_factory=list)  # digests of the latest lines of such responses
     # hashes of the latest message ids, each with the hash of its first request id
     requests: dict[int, int] = field(default_factory=dict)
+    # the latest response with a unique id: a hash of its ids, and its time
+    latest: tuple[int, float] = (0, 0.0)
 
     def is_copy(self, time: datetime, *, marked: bool) -> bool:
         """Return whether a record with this time is a copy. Update `began`.

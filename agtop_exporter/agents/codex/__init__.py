@@ -1,7 +1,7 @@
 """The agent Codex CLI. A session of Codex is called thread, and its transcript is called rollout.
 
 Rollouts are `<home>/sessions/**/rollout-*.jsonl` and `<home>/archived_sessions/rollout-*.jsonl`,
-where `<home>` is a home directory of Codex. The reader was checked with versions 0.80 to 0.169. The
+where `<home>` is a home directory of Codex. The reader was checked with versions 0.80 to 0.171. The
 format of the files is not documented; see tests/agents/codex/README.
 
 Since version 0.137, Codex compresses a rollout to `.jsonl.zst` after a week without use. Codex
@@ -64,6 +64,8 @@ AGENT = Agent(
     known_types=KNOWN_TYPES,
     effort_source="turn_context or thread_settings",
     exact="tokens of each response, service tier, context window, rate limits, plan",
-    not_in_files="ephemeral threads, hidden title threads, streams that were cut",
-    versions_seen=("0.171.0", "0.169.0", "0.80.0"),
+    not_in_files="ephemeral threads, hidden title threads, the consolidation of memories, streams "
+    "that were cut; in versions up to 0.151, compactions by OpenAI; in versions up to 0.160, the "
+    "service tier unless it is changed",
+    versions_seen=("0.171.0", "0.169.0", "0.160.0", "0.155.0", "0.145.0", "0.130.0", "0.80.0"),
 )

@@ -75,7 +75,7 @@ def is_copy(record: Record, state: RolloutState) -> bool:
         return False
     if moment is not None and (state.previous is None or moment > state.previous):
         state.previous = moment
-    return bool(state.family)
+    return bool(state.family or state.has_dated_turns)
 
 
 def _end_replay(record: Record, state: RolloutState) -> None:

@@ -32,6 +32,8 @@ def usage_of_record(payload: Payload, state: RolloutState, time: float) -> Token
         return None
     total = vector(payload.thread_token_usage)
     state.has_records = True
+    # The token count of a repeated record is repeated too.
+    state.unpaired = [*state.unpaired, _figures(usage)][-UNPAIRED_RECORDS:]
     if total and total == state.total:
         return None
     is_late = state.seen.is_late(time)
@@ -40,7 +42,6 @@ def usage_of_record(payload: Payload, state: RolloutState, time: float) -> Token
         return None
     if not (is_late and _is_behind(total, state)):
         state.total = total or added(state.total, vector(usage))
-    state.unpaired = [*state.unpaired, _figures(usage)][-UNPAIRED_RECORDS:]
     return usage
 
 

@@ -109,6 +109,7 @@ class RolloutParser(TurnHandlers):
         if self.repeats("turn_context", payload.turn_id, payload.model):
             return
         self.state.turn_id = recorded(payload.turn_id) or self.state.turn_id
+        self.state.has_contexts = True
         self.use_model(payload.model)
         self.session.model = payload.model or self.session.model
         if not self.copied:

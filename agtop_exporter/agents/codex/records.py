@@ -186,6 +186,7 @@ class Payload(msgspec.Struct, gc=False):
     thread_settings: ThreadSettings | None = None
     turn_id: str | None = None
     started_at: msgspec.Raw = NOTHING  # unix seconds in a task_started
+    turn_attribution: msgspec.Raw = NOTHING  # who started a turn; missing if it only compacts
     thread_id: str | None = None
     response_id: str | None = None
     usage: TokenUsage | None = None

@@ -11,6 +11,7 @@ from agtop_exporter.agents.codex.limits import OWN_LIMITS, rate_limits
 from agtop_exporter.agents.codex.records import NOTHING, Payload, RateLimits, TokenUsage
 from agtop_exporter.agents.codex.rollout import Rollout
 from agtop_exporter.agents.codex.signals import signal
+from agtop_exporter.agents.codex.tiers import requested
 from agtop_exporter.agents.codex.usage import token_counts
 from agtop_exporter.model import UsageEvent
 
@@ -70,6 +71,7 @@ class ResponseHandlers(Rollout):
 
     def _add_response(self, key: str, *other_keys: str, usage: TokenUsage, copied: bool) -> None:
         state = self.state
+        state.has_answers = state.has_answers or not copied
         self.add_response(
             UsageEvent(
                 key,
@@ -80,7 +82,7 @@ class ResponseHandlers(Rollout):
                 requests=1,
                 copied=copied,
                 provider=state.provider,
-                speed=state.speed,
+                speed=requested(state.speed, state.model),
                 other_keys=other_keys,
             )
         )

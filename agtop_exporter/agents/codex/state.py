@@ -46,5 +46,9 @@ class RolloutState(ReaderState):
     imports: bool = False  # the records belong to an imported conversation
     response_id: str = ""  # of the latest `token_usage_record`
     counted: tuple[int, ...] = ()  # the running total of the latest token count
+    has_contexts: bool = False  # a `turn_context` has been read
+    has_answers: bool = False  # the present turn has had a response
+    next_model: str = ""  # selected for the next turn; "" if nothing was selected
+    next_speed: str | None = None  # service tier of the next turn; None if nothing was selected
     # token counts of the latest usage records whose `token_count` has not been found
     unpaired: list[tuple[int, ...]] = field(default_factory=list)

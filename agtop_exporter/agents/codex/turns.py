@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.codex.ids import recorded
-from agtop_exporter.agents.codex.records import Payload
+from agtop_exporter.agents.codex.records import NOTHING, Payload, ThreadSettings
 from agtop_exporter.agents.codex.responses import ResponseHandlers
 from agtop_exporter.agents.codex.signals import (
     TURN_SIGNALS,
@@ -14,20 +14,13 @@ from agtop_exporter.agents.codex.signals import (
     signal,
     turn_end,
 )
+from agtop_exporter.agents.codex.tiers import speed_of
 from agtop_exporter.model import PROMPT_RANK, UsageEvent
 
 THREAD_NAME_RANK = 5
 TOOL_CALLS = frozenset(
     {"function_call", "custom_tool_call", "local_shell_call", "web_search_call", "tool_search_call"}
 )
-STANDARD_TIERS = frozenset({"", "auto", "default", "standard"})
-TIER_NAMES = {"fast": "priority"}  # the name in the settings, and the name in the request
-
-
-def speed_of(service_tier: str | None) -> str:
-    """Return the name of a service tier in price lists; "" for the standard tier."""
-    tier = (service_tier or "").strip().lower()
-    return "" if tier in STANDARD_TIERS else TIER_NAMES.get(tier, tier)
 
 
 class TurnHandlers(ResponseHandlers):
@@ -41,22 +34,34 @@ class TurnHandlers(ResponseHandlers):
     def _handle_other_event(self, payload: Payload) -> None:
         """Update the session from an event whose type has no handler.
 
-        If the event contains settings of the thread, set the model, the speed and the effort.
-        Otherwise set the activity, unless the record is a copy.
+        If the event contains settings of the thread, use them. Otherwise set the activity, unless
+        the record is a copy.
         """
-        settings, session = payload.thread_settings, self.session
+        settings = payload.thread_settings
         if settings is not None:
-            if self.repeats(payload.type, settings.model, settings.service_tier):
-                return
-            self.use_model(settings.model)
-            if not self.copied:
-                self.state.provider = settings.model_provider_id or self.state.provider
-            session.model = settings.model or session.model
-            self.state.speed = speed_of(settings.service_tier)
-            session.model_effort = settings.reasoning_effort or session.model_effort
+            if not self.repeats(payload.type, settings.model, settings.service_tier):
+                self._use_settings(settings)
         elif not self.copied:
             self.state.asked = False
-            session.signal = TURN_SIGNALS.get(payload.type, session.signal)
+            self.session.signal = TURN_SIGNALS.get(payload.type, self.session.signal)
+
+    def _use_settings(self, settings: ThreadSettings) -> None:
+        """Store the settings of a thread, which can change while a turn runs.
+
+        A turn keeps the model of its `turn_context`, and the service tier with which it began.
+        """
+        state, session = self.state, self.session
+        if state.has_contexts:
+            state.next_model = settings.model or state.next_model
+        else:
+            self.use_model(settings.model)
+        state.next_speed = speed_of(settings.service_tier)
+        if not state.has_answers:  # the turn records its own settings before its first response
+            state.speed = state.next_speed
+        if not self.copied:
+            state.provider = settings.model_provider_id or state.provider
+        session.model = settings.model or session.model
+        session.model_effort = settings.reasoning_effort or session.model_effort
 
     def _handle_turn_begin(self, payload: Payload) -> None:
         if payload.thread_settings is not None or self.copied:
@@ -69,10 +74,24 @@ class TurnHandlers(ResponseHandlers):
         state.calls.clear()
         state.turn_id = recorded(payload.turn_id) or state.turn_id
         state.has_tasks = True
+        self._use_next_settings(payload)
         session.context_window_tokens = (
             payload.model_context_window or session.context_window_tokens
         )
         session.signal = signal("running", payload.type)
+
+    def _use_next_settings(self, turn: Payload) -> None:
+        """Use the settings that were selected for a turn, at its beginning.
+
+        The `turn_context` with the model of the turn follows. Before it, Codex may compact the
+        context with the model of the previous turn. A turn that the user starts only to compact
+        the context uses the selected model (seen in 0.169 and 0.171).
+        """
+        state = self.state
+        if turn.turn_attribution is NOTHING:
+            self.use_model(state.next_model)
+        state.speed = state.speed if state.next_speed is None else state.next_speed
+        state.next_model, state.next_speed, state.has_answers = "", None, False
 
     def _handle_turn_end(self, payload: Payload) -> None:
         self._handle_other_event(payload)
