@@ -10,8 +10,7 @@ Other programs use `snapshot`, which reads the agents' files once:
 `Snapshot`, `Session` and the other types are immutable. Mistakes raise `AgtopError`.
 """
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # without the import of typing: Ctrl-C would show it, see `__main__`
 if TYPE_CHECKING:
     from agtop_exporter.library import snapshot
     from agtop_exporter.model import (

@@ -92,6 +92,8 @@ def make_directory(directory: Path, mode: int = 0o700) -> None:
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 - the method of Path raises RuntimeError if the home is unknown
     if directory.is_relative_to(home) and not home.exists():
         raise FileNotFoundError(errno.ENOENT, "the home directory does not exist", str(home))
+    if directory.is_relative_to(home) and not home.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "the home directory is a file", str(home))
     directory.mkdir(mode=mode, parents=True, exist_ok=True)
 
 

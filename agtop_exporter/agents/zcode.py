@@ -112,13 +112,15 @@ class RequestsParser(DatabaseParser[DatabaseState]):
     def read(self, database: Database) -> None:
         """Read the new and changed sessions and requests, and the new tool calls."""
         self.database = database
+        self.state.updated = self.latest(seconds_of, self.state.updated)
+        self.state.completed = self.latest(seconds_of, self.state.completed)
         self.state.sessions = self._follow(SESSIONS, SessionRow, self.state.sessions)
         if "time_updated" in database.columns(SESSIONS):
             where, values = "time_updated >= ? ORDER BY time_updated", (self.state.updated,)
             for row in database.find(SESSIONS, SessionRow, where=where, values=values):
-                self.state.updated = max(self.state.updated, row.time_updated)
+                self.state.updated = self.latest(seconds_of, self.state.updated, row.time_updated)
                 self._describe(row)
-        if "completed_at" in database.columns(REQUESTS) and self.state.completed:
+        if "completed_at" in database.columns(REQUESTS) and self.state.requests.anchors:
             where = "completed_at >= ? ORDER BY completed_at"
             changed = (self.state.completed - OVERLAP_MS,)
             for request in database.find(REQUESTS, RequestRow, where=where, values=changed):
@@ -184,7 +186,7 @@ class RequestsParser(DatabaseParser[DatabaseState]):
     def _handle_request(self, row: RequestRow) -> None:
         """Add the usage of a request that has ended."""
         self.batch.unknown.observe(row.status or RUNNING)
-        self.state.completed = max(self.state.completed, row.completed_at)
+        self.state.completed = self.latest(seconds_of, self.state.completed, row.completed_at)
         if not row.session_id:
             return
         session = self._session(row.session_id)

@@ -47,6 +47,8 @@ def _run(program: str, arguments: Sequence[str] | None) -> None:
         with _without_collections():
             module, options = _parsed(program, sys.argv[1:] if arguments is None else arguments)
             command = import_module(f"{__name__}.{module}")
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see `agtop_exporter.__main__`
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         command.run(options)
     except AgtopError as error:
         for line in str(error).splitlines():
@@ -81,7 +83,8 @@ def _parsed(program: str, words: Sequence[str]) -> tuple[str, Namespace]:
     from agtop_exporter.cli.arguments import parse  # noqa: PLC0415 - takes long to import
     from agtop_exporter.cli.commands import AGTOP, EXPORTER  # noqa: PLC0415 - as above
 
-    return parse(next(one for one in (AGTOP, EXPORTER) if one.name == program), words)
+    one, other = sorted((AGTOP, EXPORTER), key=lambda one: one.name != program)
+    return parse(one, words, [other])
 
 
 def _is_mistake(error: AgtopError) -> bool:

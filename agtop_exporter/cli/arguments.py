@@ -18,6 +18,7 @@ from agtop_exporter.settings import suggestion
 INVALID_CHOICE = re.compile(r"invalid choice: '?(.*?)'? \(choose from", re.DOTALL)
 MISSING_WORD = re.compile(r"the following arguments are required: (.*)", re.DOTALL)
 NEEDLESS_VALUE = re.compile(r"ignored explicit argument (.*)", re.DOTALL)
+OWNERS_MAX = 3  # a message names at most so many commands that have an option
 REPEATABLE = ("agent", "home", "listen_address", "textfile_label", "web_allowed_host")
 
 
@@ -47,21 +48,26 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(text.removeprefix("argument "))
 
 
-def parse(program: Program, words: Sequence[str]) -> tuple[str, argparse.Namespace]:
+def parse(
+    program: Program, words: Sequence[str], others: Sequence[Program] = ()
+) -> tuple[str, argparse.Namespace]:
     """Return the name of the module that runs the command, and the parsed options.
 
     `words` are the command-line arguments. The attribute `program` of the options is `program`.
-    Raises UsageError if the arguments are invalid.
+    Raises UsageError if the arguments are invalid. The message names a command of `others` that
+    accepts the unknown word.
     """
+    programs = (program, *others)
     try:
         options, unknown = parser_of(program).parse_known_args(words)
     except UnknownCommandError as error:  # perhaps the value of an option that does not exist
-        if unknown := _unknown_options(program, words):
-            raise _unknown_word(program, program.default, unknown) from error
-        raise _unknown_command(program, str(error)) from error
+        word = str(error)
+        if unknown := _unknown_options(program, words, word):
+            raise _unknown_word(programs, program.default, unknown) from error
+        raise _unknown_command(programs, word) from error
     command = next((c for c in program.commands if c.name == options.command), program.default)
     if unknown:
-        raise _unknown_word(program, command, unknown)
+        raise _unknown_word(programs, command, unknown)
     given = [name for name in vars(options) if name != "command"]
     _check(program, command, given)
     for option in command.options:
@@ -169,7 +175,7 @@ def _check(program: Program, command: Command, given: Sequence[str]) -> None:
         if name == command.operand[0].lower():
             continue
         if name not in own:
-            raise UsageError(_not_an_option(program, command, f"--{name.replace('_', '-')}"))
+            raise UsageError(_not_an_option([program], command, f"--{name.replace('_', '-')}"))
         needed = command.needs.get(name)
         if needed and needed not in given:
             words = f"{command.typed(program.name)} {own[needed].typed} {own[name].typed}"
@@ -180,38 +186,74 @@ def _check(program: Program, command: Command, given: Sequence[str]) -> None:
                 raise UsageError(f"{flags} exclude each other: leave one of them out")
 
 
-def _not_an_option(program: Program, command: Command, flag: str) -> str:
-    words = command.typed(program.name)
-    return f"{flag} is not an option of `{words}`: see `{words} --help`"
+def _not_an_option(programs: Sequence[Program], command: Command, flag: str) -> str:
+    """Return a message: `command` of the first program lacks an option that others have."""
+    words = command.typed(programs[0].name)
+    owners = _owners(programs, flag)
+    hint = f": see `{words} --help`"
+    if len(owners) <= OWNERS_MAX:
+        *most, last = (f"`{owner}`" for owner in owners)
+        hint = f"; {', '.join(most)} and {last} have it" if most else f"; {last} has it"
+    return f"{flag} is not an option of `{words}`{hint}"
 
 
-def _unknown_word(program: Program, command: Command, words: Sequence[str]) -> UsageError:
+def _owners(programs: Sequence[Program], flag: str) -> list[str]:
+    """Return the commands that have an option, of the first program in which one has it."""
+    for program in programs:
+        commands = [one for one in (program.default, *program.commands) if flag in _names(one)]
+        if commands:
+            return [command.typed(program.name) for command in commands]
+    return []
+
+
+def _unknown_word(
+    programs: Sequence[Program], command: Command, words: Sequence[str]
+) -> UsageError:
+    program = programs[0]
     word = next((word for word in words if word.startswith("-")), words[0]).partition("=")[0]
     if not word.startswith("-"):
         return UsageError(f"unexpected argument: {on_one_line(word)}")
-    if word in _names(program.default, *program.commands):
-        return UsageError(_not_an_option(program, command, word))
     if replacement := program.replaced.get(word):
         return UsageError(f"no such option: {word}; {replacement}")
-    meant = suggestion(word, _names(command))
+    if _owners(programs, word):
+        return UsageError(_not_an_option(programs, command, word))
+    names = {name.lstrip("-"): name for name in _names(command)}  # dashes would be similarities
+    meant = names.get(suggestion(word.lstrip("-"), names))
     hint = f"did you mean {meant}?" if meant else f"see `{command.typed(program.name)} --help`"
     return UsageError(f"no such option: {on_one_line(word)}; {hint}")
 
 
-def _unknown_command(program: Program, word: str) -> UsageError:
-    if replacement := program.replaced.get(word):
-        return UsageError(f"no such command: {word}; {replacement}")
+def _unknown_command(programs: Sequence[Program], word: str) -> UsageError:
+    program, *others = programs
     names = [command.name for command in program.commands]
-    meant = suggestion(word, names)
-    hint = f"; did you mean {meant}?" if meant else f" (commands: {', '.join(names)})"
-    return UsageError(f"no such command: {on_one_line(word)}{hint}")
+    found = [(one, other) for other in others for one in other.commands if one.name == word]
+    typed = [one.typed(other.name) for one, other in found]
+    if f"--{word}" in _names(program.default):  # such as help, version and watch
+        typed.append(f"{program.name} --{word}")
+    if replacement := program.replaced.get(word):
+        hint = f"; {replacement}"
+    elif typed:
+        hint = f"; type `{typed[0]}`"
+    elif meant := suggestion(word, names):
+        hint = f"; did you mean {meant}?"
+    else:
+        hint = f" (commands: {', '.join(names)})"
+    return UsageError(f"no such command: {on_one_line(word) or repr(word)}{hint}")
 
 
-def _unknown_options(program: Program, words: Sequence[str]) -> list[str]:
-    """Return the words that look like options but do not begin any option of the program."""
-    known = _names(program.default, *program.commands)
-    flags = [word for word in words if word.startswith("--") and word != "--"]
-    return [f for f in flags if not any(name.startswith(f.partition("=")[0]) for name in known)]
+def _unknown_options(program: Program, words: Sequence[str], last: str) -> list[str]:
+    """Return the words before `last` that look like options but are none without a command.
+
+    The options may be shortened.
+    """
+    known = _names(program.default)
+    end = len(words) - 1 - list(reversed(words)).index(last) if last in words else len(words)
+    flags = [word.partition("=")[0] for word in words[:end] if re.match(r"--?[a-zA-Z]", word)]
+    return [
+        flag
+        for flag in flags
+        if not any(name.startswith(flag) or flag[:2] == name for name in known)
+    ]
 
 
 def _names(*commands: Command) -> list[str]:

@@ -57,7 +57,7 @@ class _Table:
         self._rows_max = None if options.all else ROWS_MAX
         self._delay_seconds = options.delay
         self._remarks = [
-            f"the home directory {on_one_line(home)} does not exist"
+            f"the home directory {on_one_line(home)} {_why_missing(home)}"
             for home in _missing(homes(settings))
         ]
         self._is_checked = not options.project
@@ -149,3 +149,7 @@ def _missing(places: Iterable[Path]) -> Iterator[Path]:
     for home in places:
         if not folders().trouble_with(str(home)) and not home.is_dir():
             yield home
+
+
+def _why_missing(home: Path) -> str:
+    return "is a file" if home.exists() else "does not exist"

@@ -97,6 +97,7 @@ def render(report: Report) -> str:
         lines += _about_service(report.service)
     verdict = _verdict(
         sum(line.startswith("  ! ") for line in lines),
+        found=len(missing) < len(report.agents),
         all_read=not (
             report.agents_not_read or any(finding.elsewhere for finding in report.agents)
         ),
@@ -112,7 +113,9 @@ def _about_build(build: Build) -> str:
     return f"agtop-exporter {build.version}{commit} on {runs_on}; {libraries}"
 
 
-def _verdict(problems: int, *, all_read: bool) -> str:
+def _verdict(problems: int, *, found: bool, all_read: bool) -> str:
+    if not problems and not found:
+        return "Nothing was checked."
     if not problems:
         return "No problems found." if all_read else "No problems found in what was read."
     return f'{_counted(problems, "problem")} found: see the line{"s" * (problems > 1)} marked "!".'

@@ -1,6 +1,7 @@
 """`Changes` collects differences of usage and counts until they are added to sums and totals."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from agtop_exporter.ledger.records import Entry, tally, unpriced
 from agtop_exporter.model import NO_USAGE, ModelUsage, hour_of
@@ -49,6 +50,14 @@ class Changes:
         net.usage = {place: usage for place, usage in self.usage.items() if usage != NO_USAGE}
         net.counts, net.billed = self.counts, self.billed
         return net
+
+    def only(self, wanted: Callable[[int], bool]) -> "Changes":
+        """Return the differences of the sessions for whose numbers `wanted` returns True."""
+        part = Changes()
+        part.usage = {place: usage for place, usage in self.usage.items() if wanted(place[0])}
+        part.counts = Counter({key: n for key, n in self.counts.items() if wanted(key[0])})
+        part.billed = Counter({key: n for key, n in self.billed.items() if wanted(key[0])})
+        return part
 
     def _bill(self, entry: Entry, sign: int) -> None:
         if entry.reported_cost is not None:

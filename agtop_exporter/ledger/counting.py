@@ -140,11 +140,14 @@ def apply(state: LedgerState) -> None:
     """Add all pending changes to the sums of sessions and hours, and to the totals.
 
     The changes in `state.adopted`, of moved and of repriced events, are not added to the totals.
+    The changes of agents whose usage is counted again are not added either.
     """
     changes, state.changes = state.changes.net(), Changes()
     adopted, state.adopted = state.adopted.net(), Changes()
     _apply_to_sessions(state, adopted)
     _apply_to_sessions(state, changes)
+    if again := state.counts_again:
+        changes = changes.only(lambda session: state.sessions.numbered(session).agent not in again)
     _apply_to_totals(state, changes)
 
 

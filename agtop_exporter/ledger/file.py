@@ -5,12 +5,14 @@ version or damaged pages is replaced by a new file with all readable rows of the
 """
 
 import contextlib
+import errno
 import os
 import sqlite3
 from pathlib import Path
 
 from agtop_exporter import platforms
-from agtop_exporter.ledger import schema
+from agtop_exporter.ledger import damage as lost
+from agtop_exporter.ledger import rows, schema
 from agtop_exporter.ledger.lock import LOCK_NAME, Lock
 from agtop_exporter.ledger.migrations import intact_rows
 from agtop_exporter.ledger.replacement import (
@@ -39,7 +41,8 @@ class LedgerFile:
 
     `database` is the open connection, or None. `writable` is True if this process may write. After
     a repair, `repaired` is a message about the repair. `incomplete` has the names of the tables
-    that lost rows in the repair.
+    that lost rows in the repair. `in_memory` has the names of the tables whose rows the caller has
+    in memory and will write again.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -48,6 +51,7 @@ class LedgerFile:
         self.database: sqlite3.Connection | None = None
         self.writable = False
         self.incomplete: set[str] = set()
+        self.in_memory: frozenset[str] = frozenset()
         self.repaired = ""
         self._lock = Lock(directory / LOCK_NAME)
         self._identity = (0, 0)
@@ -126,6 +130,8 @@ class LedgerFile:
         """
         if not self.path.exists():
             return
+        if self.path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         try:
             self._open_view(self.path)
         except sqlite3.OperationalError as error:
@@ -220,8 +226,12 @@ class LedgerFile:
             schema.create(target)
             version = known_version(source) or schema.SCHEMA_VERSION
             insert = {n: t.insert(n, otherwise="IGNORE") for n, t in schema.TABLES.items()}
+            agents: set[str] = set()
             for table, row in intact_rows(source, version, self.incomplete):
                 target.execute(insert[table], row)
+                if table == "totals":
+                    agents.update(lost.agent_of(*rows.total_of(row)[0]))
+            lost.note(target, self.incomplete - self.in_memory, agents)
 
     # --- connections ----------------------------------------------------------------------------
 

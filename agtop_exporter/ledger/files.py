@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
-from agtop_exporter.ledger import counting, recovery
+from agtop_exporter.ledger import counting, damage, recovery
 from agtop_exporter.ledger.rows import BAD_ROW
 from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.ledger.store import Store
@@ -42,11 +42,14 @@ class LedgerFiles(LedgerView):
             incomplete |= store.repair(error)
             state = LedgerState(store, self._covered, self._users)
             state.load()
+        incomplete |= state.take_incomplete()
         self._note_repair(store)
         if store.has_rows and (
             incomplete or not store.read_only
         ):  # a process that only reads leaves repairs to the writer
-            recovery.check(state, incomplete)
+            recovery.check(state, set() if state.counts_again else incomplete)
+        if store.file is not None:
+            store.file.in_memory = damage.IN_MEMORY
         if store.durable is False:
             state.loaded = dict(state.totals.values)
         return state
@@ -102,6 +105,7 @@ class LedgerFiles(LedgerView):
             incomplete = state.store.repair(error)
             self._note_repair(state.store)
             state.mark_all()
+            state.remember(damage.INCOMPLETE, b"")
             recovery.after_damage(state, incomplete)
             return action()
 

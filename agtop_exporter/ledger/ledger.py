@@ -7,7 +7,6 @@ from agtop_exporter.ledger import counting, hours, past, recovery, repricing, un
 from agtop_exporter.ledger.files import LedgerFiles
 from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.sessions import Key
-from agtop_exporter.ledger.state import RESTORING
 from agtop_exporter.ledger.unpublished import Additions, Unpublished
 from agtop_exporter.model import (
     MAX_SUM,
@@ -74,7 +73,8 @@ class Ledger(LedgerFiles):
         if len(state.changes.usage) >= CHANGES_MAX:
             counting.apply(state)
         for created in state.sessions.created:
-            if not created.facts.parent_session_id and not state.sessions.lost:
+            is_known = state.sessions.lost or created.agent in state.counts_again
+            if not created.facts.parent_session_id and not is_known:
                 self.add(("sessions_started", created.agent), 1)
         state.sessions.created.clear()
         for limit in batch.rate_limits:
@@ -293,7 +293,9 @@ class Ledger(LedgerFiles):
             state.to_restore.discard((batch.agent, batch.path))
         return True
 
-    def end_restoring(self) -> None:
-        """Mark the restoration of lost events as finished if `files_to_restore` is empty."""
-        if not self._state.to_restore and self._state.metadata.get(RESTORING):
-            self._state.remember(RESTORING, b"")
+    def end_restoring(self, agents: Collection[str] = ()) -> None:
+        """End the restoration of lost usage if `files_to_restore` is empty.
+
+        `agents` are those whose files have been read completely since the start of the program.
+        """
+        self._with_repair(lambda: recovery.end_restoring(self._state, agents))

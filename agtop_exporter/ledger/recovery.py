@@ -5,13 +5,15 @@ rows, its sums are calculated from another table. Totals never decrease.
 """
 
 from collections import Counter
+from collections.abc import Collection
 
 from agtop_exporter.ledger.changes import Changes
 from agtop_exporter.ledger.counting import apply, hourly_sums
+from agtop_exporter.ledger.damage import COUNTING_AGAIN
 from agtop_exporter.ledger.merging import Merging, Price
 from agtop_exporter.ledger.moves import has_less
 from agtop_exporter.ledger.records import Entry
-from agtop_exporter.ledger.state import LedgerState
+from agtop_exporter.ledger.state import RESTORING, LedgerState
 from agtop_exporter.ledger.totals import OF_USERS, Spent, Totals
 from agtop_exporter.model import ModelUsage, Series, SessionState, hour_of
 
@@ -58,6 +60,28 @@ def check(state: LedgerState, incomplete: set[str]) -> None:
     if "sessions" in incomplete:
         for agent, path in state.files():
             state.forget_cursor(agent, path)
+
+
+def end_restoring(state: LedgerState, agents: Collection[str]) -> None:
+    """End the restoration of lost usage, if no file is left to read again.
+
+    `agents` are those whose files have been read completely. The sums of sessions and hours that
+    lost rows are calculated from the events, which are complete now.
+    """
+    if state.to_restore or not (state.metadata.get(RESTORING) or state.counts_again):
+        return
+    apply(state)
+    if state.metadata.get(RESTORING):
+        _add_up_sessions(state)
+        _fill_hours(state)
+        state.remember(RESTORING, b"")
+    if again := state.counts_again & set(agents):
+        least, _ = _totals_of(state)
+        state.totals.raise_to(least.of_agents(again))
+        left = sorted(state.counts_again - again)
+        state.remember(COUNTING_AGAIN, " ".join(left).encode())
+    state.totals.complete_accounts()
+    complete_users(state)
 
 
 def complete_users(state: LedgerState) -> None:
@@ -117,17 +141,18 @@ def _fill_hours(state: LedgerState) -> None:
 def _add_up_sessions(state: LedgerState) -> None:
     """Calculate the sums of each session and model from the stored events.
 
-    If the events have fewer requests than the present sum, the present sum stays.
+    If the events do not have more requests than the present sum, the present sum stays.
     """
     changes = Changes()
     for _, entry in state.store.all_entries():
+        state.sessions.make_room(entry.session)
         changes.add(entry)
     models: dict[tuple[int, str], ModelUsage] = {}
     for (session, model, _), usage in changes.usage.items():
         models[session, model] = models.get((session, model), ModelUsage()) + usage
     for (session, model), usage in models.items():
         known = state.sessions.numbered(session).models.get(model, ModelUsage())
-        if usage.requests >= known.requests:
+        if usage.requests > known.requests or known == ModelUsage():
             record = state.sessions.change(session)
             record.models[model] = usage.bounded()
             record.billed[model] = changes.billed[session, model]

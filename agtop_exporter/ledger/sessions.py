@@ -87,6 +87,12 @@ class Sessions(Mapping[Key, SessionState]):
                 self.lost.add(record.id)
             self._packed.append(_encode(record))
 
+    def make_room(self, number: int) -> None:
+        """Add lost sessions up to a number, whose rows a damaged file has lost."""
+        while len(self._packed) <= number:
+            lost = len(self._packed)
+            self.load([SessionState(lost, "", str(lost), SessionUpdate(""))])
+
     def find(self, agent: str, session_id: str) -> int:
         """Return the number of a session. Create the session if it does not exist."""
         number = self._numbers.get((agent, session_id))

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from agtop_exporter.ledger import limits, rows
+from agtop_exporter.ledger import damage, limits, rows
 from agtop_exporter.ledger.changes import Changes
 from agtop_exporter.ledger.cursors import Cursors
 from agtop_exporter.ledger.rows import Row
@@ -188,6 +188,18 @@ class LedgerState:
         """Store that events from before a time (unix seconds) have been replaced by their keys."""
         if before > self.rolled_up_before:
             self.remember(ROLLED_UP_BEFORE, repr(before).encode())
+
+    @property
+    def counts_again(self) -> frozenset[str]:
+        """The agents whose usage is counted again because of damage. Their totals do not grow."""
+        return frozenset(self.metadata.get(damage.COUNTING_AGAIN, b"").decode().split())
+
+    def take_incomplete(self) -> set[str]:
+        """Return the tables that lost rows in a repair. The next `flush` deletes this note."""
+        names = self.metadata.get(damage.INCOMPLETE, b"").decode().split()
+        if names:
+            self.remember(damage.INCOMPLETE, b"")
+        return set(names)
 
     # --- writing --------------------------------------------------------------------------------
 

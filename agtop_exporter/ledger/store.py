@@ -95,7 +95,7 @@ class Store(StoredRows):
         try:
             file.open_for_reading()
         except (OSError, sqlite3.Error) as error:
-            self._warn(file, error)
+            self._warn(file, reason or error)
             return
         if reason is not None:
             self._warn(file, reason)

@@ -1,7 +1,7 @@
 """The counters of the ledger: sums over all sessions, which never decrease."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -123,6 +123,12 @@ class Totals:
             if self.values.get(series, -1) < value:
                 self.values[series] = value
                 self.changed.add(series)
+
+    def of_agents(self, agents: Collection[str]) -> "Totals":
+        """Return a copy with only the totals of these agents."""
+        part = self.empty_copy()
+        part.values = {s: value for s, value in self.values.items() if s[1:2] and s[1] in agents}
+        return part
 
     def empty_copy(self) -> "Totals":
         """Return totals without values, but with the label values of this object.

@@ -48,7 +48,8 @@ def restore_keys(
             left -= batch.bytes_read
             more = ledger.restore(batch, price=price) and batch.more
             cursor = batch.cursor
-    ledger.end_restoring()
+    if not stopping():  # a stopped scan has not read all files
+        ledger.end_restoring(agents)
 
 
 def _read(work: Work, agents: Mapping[str, Agent], _beat: Beat) -> Batch | Failure:

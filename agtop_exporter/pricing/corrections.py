@@ -15,7 +15,7 @@ import msgspec
 from agtop_exporter import __version__
 from agtop_exporter.model import PICODOLLARS_PER_USD, PriceSource
 from agtop_exporter.pricing.card import PriceCard, PricePeriod, with_cache_reads
-from agtop_exporter.pricing.names import candidates, known_as
+from agtop_exporter.pricing.names import bare, candidates, known_as
 from agtop_exporter.pricing.rates import (
     CACHE_TYPES,
     Rates,
@@ -75,6 +75,7 @@ class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
     speeds: dict[str, Decimal] = {}
     regions: dict[str, Decimal] = {}
     same_as: str = ""
+    open_weights: bool = False
 
     @property
     def period(self) -> tuple[float, float]:
@@ -170,7 +171,12 @@ class Corrections:
         correction refers to no other model.
         """
         seller = seller_of(listed) if listed is not None else ""
-        names = [name for name, _ in candidates(model)]
+        is_listed = listed is not None and bare(listed.model) == bare(model)
+        names = [
+            name
+            for name, kind in candidates(model)
+            if not (is_listed and kind == "date-stripped")  # the version has its own price
+        ]
         for name in (*names, *([listed.model.lower()] if listed is not None else ())):
             for correction in self._by_model.get(name, ()):
                 start, end = correction.period
@@ -203,6 +209,8 @@ class Corrections:
         for correction in corrections:
             if seller != correction.provider and not resells:
                 continue
+            if resells and correction.open_weights and (provider or "/" in names[0]):
+                continue  # another seller, perhaps with a price at OpenRouter
             edges = [*correction.period, *self._edges(correction, at)]
             start = max([start, *(edge for edge in edges if edge <= at)])
             end = min([end, *(edge for edge in edges if edge > at)])

@@ -5,7 +5,6 @@ https://github.com/pydantic/genai-prices contains a table, so no download is nee
 module takes 0.1 to 0.3 s, so import it only when a price is needed.
 """
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -61,11 +60,9 @@ _MAKERS = (
     "github-copilot",
 )
 
-# The names of the models of other makers in the table of a maker.
-_RESOLD = {
-    "mistral": re.compile(r"deepseek-|zai-"),
-    "github-copilot": re.compile(r"(?!mai-)"),  # Microsoft's models
-}
+# The models of other makers in Mistral's table. Mistral has its own names for them.
+_RESOLD_BY_MISTRAL = ("deepseek-", "zai-")
+_MICROSOFTS = "mai-"  # the only models of Microsoft in the table of GitHub Copilot
 
 _PRICE_KEYS = (
     ("input", "input_mtok"),
@@ -150,7 +147,7 @@ class GenaiPrices:
         for table in self._tables:
             for maker in _MAKERS:
                 for found in table.find(maker, names):
-                    if maker not in _RESOLD or not _RESOLD[maker].match(found.info.id):
+                    if _is_of_maker(found):
                         yield found._replace(match="maker") if provider else found
 
     def _price(self, found: Listing, at: float) -> PricePeriod | None:
@@ -164,6 +161,14 @@ class GenaiPrices:
         edges = [edge for schedule in schedules for edge in schedule.edges(at)]
         start = max([period.start, *(edge for edge in edges if edge <= at)])
         return period._replace(start=start, end=min([period.end, *(e for e in edges if e > at)]))
+
+
+def _is_of_maker(found: Listing) -> bool:
+    """Return whether a model in the table of a maker is a model or a name of this maker."""
+    if found.provider.id == "github-copilot":
+        return found.info.id.startswith(_MICROSOFTS)
+    is_resold = found.provider.id == "mistral" and found.info.id.startswith(_RESOLD_BY_MISTRAL)
+    return not is_resold or found.match == "exact"
 
 
 def _price(found: Listing, info: ModelInfo, at: float) -> PricePeriod | None:

@@ -61,7 +61,11 @@ _SPELLINGS = (
     (re.compile(r"^qwen-(?=\d)"), "qwen"),  # Qwen 3.7 Max
     (re.compile(r"(?<=\d)p(?=\d)"), "."),  # Fireworks: glm-5p3
     (re.compile(r"(?<=\d)\.(?=\d)"), "-"),  # claude-opus-4.6
-    (re.compile(r"(?<=[a-z]-\d)-(?=\d{1,2}(?:$|[-@:]\D))"), "."),  # gpt-5-1
+    # gpt-5-1, kimi-k2-6, qwen3-6-plus
+    (
+        re.compile(r"(?:(?<=[a-z]-\d)|(?<=-[km]\d)|(?<=qwen\d))-(?=\d{1,2}(?:$|[-@:]\D))"),
+        ".",
+    ),
     (re.compile(r"^claude-(\d)(?:-(\d{1,2}))?-([a-z]+)"), r"claude-\3-\1-\2"),
     (re.compile(r"^claude-([a-z]+)-(\d)-(\d{1,2})"), r"claude-\2-\3-\1"),  # claude-3-5-haiku
 )
@@ -141,6 +145,11 @@ def _spellings(name: str) -> list[str]:
         others = [pattern.sub(replacement, each).removesuffix("-") for each in found]
         found |= dict.fromkeys(others)
     return list(found)[1:]
+
+
+def bare(model: str) -> str:
+    """Return a model name in lower case, without the seller and the maker before it."""
+    return model.lower().rpartition("/")[2]
 
 
 def without_speed(model: str) -> tuple[str, str]:

@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol
 from agtop_exporter.pricing.card import PriceCard, PricePeriod, always
 from agtop_exporter.pricing.corrections import SOURCE as CORRECTIONS
 from agtop_exporter.pricing.corrections import Corrections
+from agtop_exporter.pricing.litellm import MAKERS
+from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.names import free_at, has_region, is_local, without_speed
 from agtop_exporter.pricing.rates import Rates
 
@@ -75,13 +77,16 @@ class Sources(NamedTuple):
     def _of_seller_in_name(self, model: str, at: float) -> PricePeriod | None:
         """Return the price of the seller in a name such as `deepinfra/moonshotai/Kimi-K2.6`.
 
-        The result is None if the name has no seller before the maker, or if no table has its price.
+        The result is None if the name begins with a maker, or if no table has the seller's price.
         """
         seller, _, name = model.partition("/")
-        if "/" not in name or has_region(model):
+        if not name or has_region(model):
             return None
         found = self._corrected(name, seller, at)
-        return found if found and found.card and found.card.match != "maker" else None
+        if found is None or found.card is None or found.card.match == "maker":
+            return None
+        is_seller = found.card.source == LITELLM and seller.lower() not in MAKERS
+        return found if "/" in name or is_seller else None
 
     def _corrected(self, model: str, provider: str, at: float) -> PricePeriod | None:
         listed = self._listed(model, provider, at)

@@ -5,12 +5,16 @@ This package and its modules `library_log`, `options` and `delivery` do not impo
 
 import threading
 
+import structlog
+
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import Snapshot
 from agtop_exporter.push.delivery import Delivery
 
 FLUSH_SECONDS = 3.0
 """Time limit of the last push when the daemon stops. The daemon must stop within 5 seconds."""
+
+log = structlog.get_logger()
 
 
 class Pusher:
@@ -35,11 +39,17 @@ class Pusher:
         self._delivery.save_state(ledger)
 
     def stop(self) -> None:
-        """Push the latest snapshot if it is not delivered yet, and stop within FLUSH_SECONDS."""
+        """Push the latest snapshot if it is not delivered yet, and stop within FLUSH_SECONDS.
+
+        If it is not delivered in this time, a warning is logged.
+        """
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(FLUSH_SECONDS)
         self._delivery.close()
+        if self._latest is not None and not self._delivery.has_delivered(self._latest):
+            reason = self._delivery.problem or f"no answer within {FLUSH_SECONDS:g} seconds"
+            log.warning("last otlp push not delivered", reason=reason)
 
     def _run(self) -> None:
         while True:

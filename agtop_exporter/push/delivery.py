@@ -108,6 +108,15 @@ class Delivery:
         self._closed.set()
         self._sender.close()
 
+    @property
+    def problem(self) -> str:
+        """The problem of the last push whose outcome is known; "" if there was none."""
+        return self._logged
+
+    def has_delivered(self, snapshot: Snapshot) -> bool:
+        """Return whether `snapshot` is the snapshot that was delivered last."""
+        return snapshot is self._pushed
+
     def pause_seconds(self) -> float:
         """Return the seconds to wait before the next push.
 

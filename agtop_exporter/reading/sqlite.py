@@ -1,10 +1,15 @@
 """Reads the new rows of a SQLite database."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.parsers import Parser, State
 from agtop_exporter.reading.state import encode_state, restore
+
+Time = TypeVar("Time", int, float, str)
 
 
 class DatabaseParser(Parser[State]):
@@ -18,13 +23,21 @@ class DatabaseParser(Parser[State]):
         """Read the new rows of the database, up to the size limit of a batch."""
         raise NotImplementedError
 
-    def is_future(self, time: float) -> bool:
-        """Return whether a time in unix seconds is after the last change of the database.
+    def latest(self, seconds: Callable[[Time], float | None], *times: Time) -> Time:
+        """Return the latest of `times` that is not after the last change of the database.
 
-        The clock was wrong when a row with such a time was written. Rows that change after the
-        clock was corrected have earlier times, so the time does not show which rows are read.
+        `times` are the latest time of the rows that have been read, and the times of other rows.
+        `seconds` converts a time to unix seconds. If no time is valid, or all times are after the
+        last change of the database, the result is 0 or "", which is before all times.
+
+        A time after the last change shows that the clock was wrong when the row was written. Rows
+        that change after the clock was corrected have earlier times, so a reader that looked only
+        for later rows would miss them. A reader therefore calls this method before such a query,
+        and for each row.
         """
-        return time > self.batch.modified_at
+        now = self.batch.modified_at
+        plausible = [time for time in times if 0 < (seconds(time) or 0.0) <= now]
+        return max(plausible, default=type(times[0])())
 
 
 def read_sqlite(

@@ -16,6 +16,22 @@ from agtop_exporter.pricing.override_fields import Problem
 KEYS = ("name", "usd", "period", "agent", "project")
 
 
+def _is_amount(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 < float(str(value)) < math.inf
+
+
+def _is_period(value: object) -> bool:
+    return value in PERIODS
+
+
+NEEDED: Mapping[str, tuple[str, Callable[[object], bool]]] = {
+    "usd": ("US dollars, more than 0", _is_amount),
+    "period": ("day, week or month", _is_period),
+}
+"""The fields that a budget must have: a description of the value, and a function that checks it."""
+
+
 def problems_of(budgets: object, agent_of: Callable[[str], str]) -> Iterator[Problem]:
     """Yield the mistakes in `budgets`, the value of the setting.
 
@@ -43,12 +59,11 @@ def _problems_of_one(
     for key in budget:
         if key not in KEYS:
             yield Problem((key,), f"a budget has no such field (known: {', '.join(KEYS)})")
-    usd = budget.get("usd")
-    is_number = isinstance(usd, int | float) and not isinstance(usd, bool)
-    if not is_number or not 0 < float(str(usd)) < math.inf:
-        yield Problem(("usd",), "US dollars, more than 0", usd)
-    if budget.get("period") not in PERIODS:
-        yield Problem(("period",), "day, week or month", budget.get("period"))
+    for key, (expected, is_valid) in NEEDED.items():
+        if key not in budget:
+            yield Problem((key,), "a budget needs this field")
+        elif not is_valid(budget[key]):
+            yield Problem((key,), expected, budget[key])
     for key in ("name", "project", "agent"):
         if not isinstance(budget.get(key, ""), str):
             yield Problem((key,), "a text", budget[key])

@@ -106,10 +106,14 @@ def _prefix(value: str) -> str:
 
 def _path(value: str) -> str:
     """Return a path unchanged. Raises ValueError if it begins with `~` and an unknown user."""
+    path = Path(value)
     try:
-        Path(value).expanduser()
+        path.expanduser()
     except RuntimeError:
-        raise ValueError(f"the home directory in {value} is unknown") from None
+        user = path.parts[0]
+        if user == "~":
+            raise ValueError("the home directory is unknown: set HOME") from None
+        raise ValueError(f"{user} names an unknown user") from None
     return value
 
 

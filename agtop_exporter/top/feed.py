@@ -111,7 +111,7 @@ class Feed:
 
     def _show_stored(self, pipeline: Pipeline) -> None:
         self._sampled_at = None
-        if self.rows is None and not pipeline.ledger.is_new:
+        if self.rows is None and pipeline.ledger.sessions:  # else all figures would be zero
             self._refresh(pipeline, read=False)
 
     def _follow(self, pipeline: Pipeline) -> None:

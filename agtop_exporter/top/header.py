@@ -20,6 +20,7 @@ from agtop_exporter.top.totals import dollars
 
 STALE_INTERVALS = 3
 GRAPH_CELLS = 30
+MEGABYTE = 1_000_000
 
 
 def stale_seconds(frame: Frame, now: float) -> float | None:
@@ -105,9 +106,10 @@ def progress_line(done: int, total: int, seconds: float, look: Look) -> Line:
     ratio = done / total if total else 0.0
     full = round(20 * min(1.0, ratio))
     filled, rest = ("#", "-") if look.ascii_only else ("█", "░")
+    unit, size = ("MB", MEGABYTE) if total >= MEGABYTE else ("kB", 1000)
     left = f", {until(seconds / ratio - seconds)} left" if ratio > 0 and seconds >= 1 else ""
     return (
         ("scanning ", ""),
         (filled * full + rest * (20 - full), "bar"),
-        (f" {done / 1e6:.0f} of {total / 1e6:.0f} MB{left}", ""),
+        (f" {done / size:.0f} of {total / size:.0f} {unit}{left}", ""),
     )

@@ -14,10 +14,11 @@ import pytest
 from driving import refresh
 from opencode_homes import OpenCode, write_files
 
-from agtop_exporter.agents import goose, hermes, opencode, zed
+from agtop_exporter.agents import goose, hermes, openclaw, opencode, zcode, zed
 from agtop_exporter.ledger import Ledger
 
 NOW, AHEAD = 1_793_527_200.0, 1_930_000_000.0  # November 2026; a clock that is years ahead
+FAR = 1e15  # no valid time
 
 
 def zed_thread(home, name, total, at):
@@ -68,6 +69,51 @@ def hermes_session(home, name, total, at):
     )
 
 
+def zcode_request(home, name, total, at):
+    """Write the row of a request of ZCode."""
+    columns = "id TEXT PRIMARY KEY, session_id TEXT, status TEXT, completed_at INTEGER"
+    execute(
+        home / ".zcode/cli/db/db.sqlite",
+        at,
+        f"CREATE TABLE IF NOT EXISTS model_usage ({columns}, input_tokens INTEGER)",
+        "INSERT INTO model_usage VALUES (?, 's', 'completed', ?, ?) ON CONFLICT DO UPDATE SET"
+        " completed_at = excluded.completed_at, input_tokens = excluded.input_tokens",
+        values=(name, int(1000 * at), total),
+    )
+
+
+def opencode_session(home, name, title, at):
+    """Write the row of a session of OpenCode."""
+    execute(
+        home / ".local/share/opencode/opencode.db",
+        at,
+        "CREATE TABLE IF NOT EXISTS message (id TEXT PRIMARY KEY, session_id TEXT, data TEXT)",
+        "CREATE TABLE IF NOT EXISTS session (id TEXT PRIMARY KEY, title TEXT, time_updated INT)",
+        "INSERT INTO session VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
+        " title = excluded.title, time_updated = excluded.time_updated",
+        values=(name, str(title), int(1000 * at)),
+    )
+
+
+def openclaw_session(home, name, title, at):
+    """Write the rows of a session of OpenClaw and of its conversation."""
+    path = home / ".openclaw/agents/main/agent/openclaw-agent.sqlite"
+    columns = "session_id TEXT PRIMARY KEY, session_key TEXT, updated_at INTEGER"
+    execute(
+        path,
+        at,
+        "CREATE TABLE IF NOT EXISTS session_nodes (session_key TEXT PRIMARY KEY, label TEXT)",
+        f"CREATE TABLE IF NOT EXISTS session_windows ({columns})",
+        "REPLACE INTO session_nodes VALUES (?, ?)",
+        values=(name, str(title)),
+    )
+    statement = (
+        "INSERT INTO session_windows VALUES (?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET updated_at = excluded.updated_at"
+    )
+    execute(path, at, statement, values=(name, name, int(1000 * at)))
+
+
 def execute(path, at, *statements, values):
     """Change a database at a time. The values belong to the last statement."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,10 +122,13 @@ def execute(path, at, *statements, values):
             database.execute(statement)
         database.execute(statements[-1], values)
         database.commit()
-    os.utime(path, (at, at))
+    os.utime(path, (min(at, AHEAD), min(at, AHEAD)))
 
 
 def written(at):
+    """Return a time in ISO 8601. A year after 9999 is not valid."""
+    if at == FAR:
+        return "99999-01-01 00:00:00"
     return datetime.fromtimestamp(at, tz=UTC).isoformat()
 
 
@@ -92,19 +141,33 @@ def input_tokens(ledger, home, agent):
     )
 
 
+def titles(ledger, home, agent):
+    """Return the sum of the titles of all sessions, which are numbers."""
+    refresh(ledger, home, [agent])
+    return sum(int(session.facts.title) for session in ledger.sessions.values())
+
+
+@pytest.mark.parametrize("ahead", [AHEAD, FAR])
 @pytest.mark.parametrize(
-    ("agent", "save"),
-    [(zed.AGENT, zed_thread), (goose.AGENT, goose_session), (hermes.AGENT, hermes_session)],
-    ids=["zed", "goose", "hermes"],
+    ("agent", "save", "seen"),
+    [
+        (zed.AGENT, zed_thread, input_tokens),
+        (goose.AGENT, goose_session, input_tokens),
+        (hermes.AGENT, hermes_session, input_tokens),
+        (zcode.AGENT, zcode_request, input_tokens),
+        (opencode.AGENT, opencode_session, titles),
+        (openclaw.AGENT, openclaw_session, titles),
+    ],
+    ids=["zed", "goose", "hermes", "zcode", "opencode", "openclaw"],
 )
-def test_sums_that_grow_after_a_correction(agent, save, tmp_path):
+def test_rows_that_change_after_a_correction(agent, save, seen, ahead, tmp_path):
     ledger = Ledger()
     save(tmp_path, "one", 100, NOW)
-    save(tmp_path, "two", 1_000, AHEAD)
-    assert input_tokens(ledger, tmp_path, agent) == 1_100
+    save(tmp_path, "two", 1_000, ahead)
+    assert seen(ledger, tmp_path, agent) == 1_100
     for step in (1, 2, 3):
         save(tmp_path, "one", 100 + step, NOW + 60 * step)
-        assert input_tokens(ledger, tmp_path, agent) == 1_100 + step
+        assert seen(ledger, tmp_path, agent) == 1_100 + step
 
 
 @pytest.mark.parametrize("clock", [-3_600, 0, 3_600])

@@ -37,6 +37,9 @@ def test_a_missing_home_is_named(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     line = "the home directory /nonexistent does not exist\n"
     assert table(tmp_path, "--home", "/nonexistent").startswith(f"{line}No sessions were found.\n")
+    file = tmp_path / "file"
+    file.touch()
+    assert table(tmp_path, "--home", file).startswith(f"the home directory {file} is a file\n")
     page = table(tmp_path, "--home", "/nonexistent", "--home", tmp_path)
     assert line in page
     assert "1 session, " in page

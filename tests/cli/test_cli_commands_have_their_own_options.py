@@ -81,8 +81,8 @@ def test_typed_words_select_a_command(typed, module):
         ("agtop-exporter doctor --agnet pi", "no such option: --agnet; did you mean --agent?"),
         ("agtop-exporter doctor --x", "no such option: --x; see `agtop-exporter doctor --help`"),
         ("agtop-exporter doctor now", "unexpected argument: now"),
-        ("agtop-exporter --once doctor", f"--once {NOT_TAKEN} doctor`: see `agtop-exporter doctor"),
-        ("agtop-exporter doctor --once", f"--once {NOT_TAKEN} doctor`: see `agtop-exporter doctor"),
+        ("agtop-exporter --once doctor", f"--once {NOT_TAKEN} doctor`; `agtop-exporter` has it"),
+        ("agtop-exporter doctor --once", f"--once {NOT_TAKEN} doctor`; `agtop-exporter` has it"),
         ("agtop-exporter catalogue --json", f"--json {NOT_TAKEN} catalogue`"),
         (
             "agtop-exporter check-config --example --config x",
@@ -90,7 +90,7 @@ def test_typed_words_select_a_command(typed, module):
         ),
         (
             "agtop-exporter reprice --interval 30",
-            f"--interval {NOT_TAKEN} reprice`: see `agtop-exporter reprice --help`",
+            f"--interval {NOT_TAKEN} reprice`; `agtop-exporter`, `agtop-exporter check-config` and",
         ),
         (
             "agtop-exporter install-service --uninstall --interval 30",
@@ -113,10 +113,22 @@ def test_typed_words_select_a_command(typed, module):
         ("agtop list --json --live", "--json and --live exclude each other: leave one of them out"),
         (
             "agtop json --sort cost",
-            "--sort is not an option of `agtop json`: see `agtop json --help`",
+            "--sort is not an option of `agtop json`; `agtop` and `agtop list` have it",
         ),
-        ("agtop json --watch", "--watch is not an option of `agtop json`: see `agtop json --help`"),
-        ("agtop --interval 3", "no such option: --interval; see `agtop --help`"),
+        (
+            "agtop price --home x",
+            "--home is not an option of `agtop price MODEL`: see `agtop price MODEL --help`",
+        ),
+        ("agtop --interval 3", "--interval is not an option of `agtop`; `agtop-exporter`, `agtop"),
+        ("agtop --by project", "--by is not an option of `agtop`; `agtop daily`, `agtop weekly`"),
+        ("agtop --by=project", "--by is not an option of `agtop`; `agtop daily`, `agtop weekly`"),
+        ("agtop --bogus fly", "no such option: --bogus; see `agtop --help`"),
+        ("agtop fly --bogus", "no such command: fly (commands: top,"),
+        ("agtop --hom x fly", "no such command: fly (commands: top,"),
+        ("agtop doctor", "no such command: doctor; type `agtop-exporter doctor`"),
+        ("agtop-exporter price x", "no such command: price; type `agtop price MODEL`"),
+        ("agtop help", "no such command: help; type `agtop --help`"),
+        ("agtop-exporter --live", f"--live {NOT_TAKEN}`; `agtop` and `agtop list` have it"),
         ("agtop -w -d -1", "-d/--delay: expected a number of seconds greater than 0"),
         ("agtop completion", "SHELL is missing: type `agtop completion SHELL`"),
         ("agtop --log-file=F --list", "--list and --log-file exclude each other"),
@@ -133,7 +145,7 @@ def test_typed_words_select_a_command(typed, module):
 def test_what_is_not_understood(typed, message):
     name, *rest = words(typed)
     with pytest.raises(UsageError) as caught:
-        parse({"agtop": AGTOP}.get(name, EXPORTER), rest)
+        parse({"agtop": AGTOP}.get(name, EXPORTER), rest, [EXPORTER, AGTOP])
     assert str(caught.value).startswith(message)
 
 

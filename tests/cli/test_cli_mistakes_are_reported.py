@@ -25,8 +25,8 @@ pytestmark = pytest.mark.integration
         (("--listen-address", "127.0.0.1:99999"), 2, "--listen-address: expected HOST:PORT"),
         pytest.param(("--agent", "clod"), 2, "no such agent: clod", id="R-01"),
         (("--home", ""), 2, "--home: expected a directory"),
-        (("--home", "~nobody-here"), 2, "--home: the home directory in ~nobody-here is unknown"),
-        (("--state-dir", "~nobody-here/x"), 2, "--state-dir: the home directory in"),
+        (("--home", "~nobody-here"), 2, "--home: ~nobody-here names an unknown user"),
+        (("--state-dir", "~nobody-here/x"), 2, "--state-dir: ~nobody-here names an"),
         (("--config", "/nowhere.toml"), 2, "/nowhere.toml: No such file or directory"),
         (("--json",), 2, "--json needs --once: type `agtop-exporter --once --json`"),
         (("--refresh-pricing", "--no-pricing-refresh", "--once"), 2, "exclude each other"),
@@ -71,7 +71,7 @@ def test_a_home_that_does_not_exist_is_not_created(tmp_path):
 def test_every_mistake_in_a_file_is_reported_at_once(tmp_path):
     config = tmp_path / "config.toml"
     config.write_text(
-        'interval = "soon"\nplan = "gold"\ncolour = "red"\nagent = ["codex", "clod"]\n'
+        'interval = "soon"\nplan = "gold"\ncolor = "red"\nagent = ["codex", "clod"]\n'
         "[prices.ours]\ninput = -1\noutput = 1\n[prices.theirs]\n"
     )
     done = run("agtop-exporter", "check-config", "--config", config, home=tmp_path, check=False)

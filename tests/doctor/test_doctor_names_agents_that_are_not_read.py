@@ -85,7 +85,7 @@ def test_installed_agents_are_named_with_the_reason(tmp_path, programs):
         f"  - Aider ({home}/.aider): {reasons['aider']}\n"
         f"  - Windsurf ({home}/.codeium/windsurf and 1 more): {reasons['windsurf']}\n"
     ) in done.stdout
-    assert done.stdout.endswith("No problems found in what was read.\n")
+    assert done.stdout.endswith("Nothing was checked.\n")
     document = json.loads(doctor(home, programs, "--json").stdout)
     assert document["agents_not_read"][0] == {
         "agent": "aider",

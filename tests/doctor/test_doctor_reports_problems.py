@@ -46,7 +46,7 @@ def test_without_agents_there_are_no_problems(tmp_path):
         "not found    antigravity, auggie, cherrystudio, claude, cline, codebuddy, codex, copilot,"
     )
     assert "no agent was found" in done.stdout
-    assert done.stdout.endswith("No problems found.\n")
+    assert done.stdout.endswith("Nothing was checked.\n")
     roots = [root["path"] for root in claude(tmp_path)["roots"]]
     assert roots[:2] == [f"{tmp_path}/.claude/projects", f"{tmp_path}/.config/claude/projects"]
     assert {root.rpartition("/")[2] for root in roots[2:]} == {"local-agent-mode-sessions"}

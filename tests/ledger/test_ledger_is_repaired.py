@@ -62,7 +62,7 @@ def scan(ledger, *more):
         assert agent == "claude"
         number = int(path.removeprefix("/t/").removesuffix(".jsonl"))
         assert ledger.restore(transcript(number), price=price)
-    ledger.end_restoring()
+    ledger.end_restoring(["claude"])
     ledger.commit()
 
 
@@ -137,6 +137,72 @@ def test_noise_in_any_page(intact, tmp_path):
             (directory / "ledger.db").write_bytes(damaged)
             repaired += assert_recovers(directory, figures)
     assert repaired >= 2 * (len(tried) - UNUSED_PAGES)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(5))
+def test_many_pages_are_lost(intact, tmp_path, seed):
+    """Several tables lose rows at once, as after a power failure. A program may end early."""
+    data, figures = intact
+    randomness = random.Random(seed)
+    pages = len(data) // PAGE_BYTES
+    start = randomness.randrange(pages)
+    run = range(start, min(pages, start + randomness.randrange(2, 20)))
+    scattered = randomness.sample(range(pages), randomness.randrange(2, 15))
+    cases = {"run": run, "scattered": scattered, "end": range(start, pages)}
+    for name, lost in cases.items():
+        damaged = bytearray(data)
+        for page in lost:
+            damaged[page * PAGE_BYTES : (page + 1) * PAGE_BYTES] = bytes(PAGE_BYTES)
+        directory = tmp_path / name
+        directory.mkdir()
+        if name == "end":
+            damaged = damaged[: start * PAGE_BYTES + 100]
+        (directory / "ledger.db").write_bytes(damaged)
+        Ledger(directory).close()  # repairs the file, and is killed before its first commit
+        ledger = Ledger(directory)
+        scan(ledger)
+        assert_same(ledger, figures)
+        ledger.close()
+        assert_recovers(directory, figures)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "lost",
+    [
+        ("events", "sessions"),
+        ("events", "cursors"),
+        ("old_keys", "cursors"),
+        ("events", "session_models"),
+        ("sessions", "session_models", "hourly"),
+        ("sessions", "totals"),
+    ],
+)
+def test_tables_that_complete_each_other_are_missing(intact, tmp_path, lost):
+    (tmp_path / "ledger.db").write_bytes(intact[0])
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
+        for table in lost:
+            database.execute(f"DROP TABLE {table}")
+    assert assert_recovers(tmp_path, intact[1])
+
+
+@pytest.mark.slow
+def test_totals_stay_if_the_transcripts_of_lost_rows_are_deleted(intact, tmp_path):
+    (tmp_path / "ledger.db").write_bytes(intact[0])
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
+        database.execute("DROP TABLE events")
+        database.execute("DROP TABLE cursors")
+    ledger = Ledger(tmp_path)
+    ledger.record(transcript(3), price=price, project=project)
+    ledger.end_restoring(["claude"])
+    assert counted(ledger)[0] == intact[1][0]
+    more = batch(response("new", "s3", model="model-0", output=7), path="/t/3.jsonl", offset=2000)
+    ledger.record(more, price=price, project=project)
+    ledger.commit()
+    output = ("tokens", "claude", "model-0", "output")
+    assert counted(ledger)[0][output] == intact[1][0][output] + 7
+    ledger.close()
 
 
 @pytest.mark.slow

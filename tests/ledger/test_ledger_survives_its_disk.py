@@ -97,6 +97,14 @@ def test_a_directory_that_cannot_be(tmp_path):
     ledger.close()
 
 
+@pytest.mark.parametrize("brief", [False, True])
+def test_a_directory_instead_of_the_file(tmp_path, brief):
+    (tmp_path / "ledger.db").mkdir()
+    ledger = Ledger(tmp_path, brief=brief)
+    assert "Is a directory; keeping the ledger in memory" in ledger.warning
+    ledger.close()
+
+
 def test_a_directory_that_may_not_be_written(tmp_path):
     if os.geteuid() != 0:
         tmp_path.chmod(0o500)

@@ -41,6 +41,7 @@ def of_session(name, **over):
             {"process": msgspec.structs.replace(PROCESS, usage=None)},
         ),
         ("agtop_session_cost_usd_total", {"cost": Cost(unpriced_tokens=TOKENS.total)}),
+        ("agtop_session_billed_usd", {"cost": Cost(unpriced_tokens=TOKENS.total)}),
     ],
 )
 def test_unknown_of_a_session_is_absent(name, over):
@@ -51,6 +52,17 @@ def test_unknown_of_a_session_is_absent(name, over):
 def test_a_free_session_costs_0():
     assert of_session("agtop_session_cost_usd_total", cost=Cost()) == {(): 0.0}
     assert of_session("agtop_session_cost_usd_total", cost=Cost(), tokens=NO_TOKENS) == {(): 0.0}
+    assert of_session("agtop_session_billed_usd", cost=Cost()) == {(): 0.0}
+
+
+def test_a_session_without_a_price_that_a_plan_covers_is_billed_0():
+    cost = Cost(unpriced_tokens=TOKENS.total)
+    assert of_session("agtop_session_billed_usd", cost=cost, included=True) == {(): 0.0}
+
+
+def test_a_bill_is_shown_without_a_price():
+    tree = Tree({}, TOKENS, Cost(unpriced_tokens=TOKENS.total), billed=2 * USD)
+    assert of_session("agtop_session_billed_usd", tree=tree) == {(): 2.0}
 
 
 def test_partly_priced_session_shows_what_is_priced():

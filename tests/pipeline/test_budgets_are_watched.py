@@ -128,7 +128,7 @@ def test_budgets_come_from_the_settings(tmp_path):
         ("budgets = 4", "1: budgets: expected a list of budgets, got 4"),
         ('[[budgets]]\nusd = -1\nperiod = "day"', "2: budgets.usd: expected US dollars, more than"),
         ('[[budgets]]\nusd = 1\nperiod = "year"', "3: budgets.period: expected day, week or month"),
-        ('[[budgets]]\nperiod = "day"', "budgets.usd: expected US dollars, more than 0, got"),
+        ('[[budgets]]\nperiod = "day"', "budgets.usd: a budget needs this field"),
         (
             '[[budgets]]\nusd = 1\nperiod = "day"\nagent = "clod"',
             "4: budgets.agent: expected the name of an agent, got 'clod'",

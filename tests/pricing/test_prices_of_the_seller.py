@@ -165,12 +165,18 @@ def test_other_sellers_still_sell_a_model_whose_maker_gave_its_name_to_another()
         ("azure_ai/deepseek-v4-pro", "", (1.74, 0.145, 3.48)),
         ("claude-opus-5", "azure", (5, 0.5, 25)),
         ("deepseek-v4-1-flash-1017", "mistral", (0.3, 0.007, 1.2)),
+        ("deepseek-v4-1-flash-1017", "", (0.3, 0.007, 1.2)),  # only Mistral has this name
+        ("zai-glm-5-3", "", (1.4, 0.14, 4.4)),
         ("deepseek-v4.1-flash-1017", "", (0.15, 0.003, 0.6)),
         ("mai-code-2", "github-copilot", (0.5, 0.025, 2.5)),
         ("copilot/mai-code-1.1-flash", "", (0.2, 0.02, 1.2)),
         ("mai-code-1-flash", "github-copilot", (0.75, 0.075, 4.5)),
         ("copilot/oswe-vscode-prime", "", (0.25, 0.025, 2)),
         ("qwen3-coder-next", "alibaba", (0.3, 0.3, 1.5)),
+        ("qwen3-coder-next", "", (0.3, 0.3, 1.5)),
+        ("Qwen/Qwen3-Coder-Next", "huggingface", (0.12, 0.07, 0.8)),  # OpenRouter's
+        ("xiaomi/mimo-v2.5-pro", "kilo", (0.435, 0.0036, 0.87)),
+        ("fireworks_ai/glm-4p7", "", (0.6, 0.3, 2.2)),
     ],
 )
 def test_the_seller_has_precedence_under_each_of_its_names(model, provider, usd):
@@ -199,3 +205,9 @@ def test_a_seller_has_only_service_tiers_that_it_lists():
 @pytest.mark.parametrize("model", ["gemini-3.5-flash-8b", "gemini-3.5-flash-4k"])
 def test_a_pattern_of_a_table_that_matches_the_beginning_is_no_match(model):
     assert card(model) is None
+
+
+def test_a_dated_version_with_its_own_price_keeps_it():
+    for provider in ("", "alibaba"):
+        assert len(card("qwen-plus-2025-01-25", provider).tiers) == 1
+    assert len(card("qwen-plus", "alibaba").tiers) == 2

@@ -32,6 +32,12 @@ def pushing(home, endpoint, *arguments, **more):
     return daemon(home, "--otlp", *arguments, **variables)
 
 
+def undelivered(running):
+    """Return the reasons in the warnings that the last push was not delivered."""
+    found = [line for line in running.log if "last otlp push not delivered" in line]
+    return [line.partition("reason=")[2].strip() for line in found]
+
+
 def tokens_are(turns):
     return lambda running: any(
         value_of(request, TOKENS) == turns * TOKENS_OF_A_TURN for request in running.accepted
@@ -127,7 +133,9 @@ def test_a_receiver_that_hangs_delays_neither_pages_nor_the_end(home):
                 lambda samples: total(samples, "agtop_tokens_total") == 10 * TOKENS_OF_A_TURN
             )
             code, seconds = running.end()
+            running._reader.join()  # noqa: SLF001 - to its end
             assert (code, seconds < 5) == (0, True)
+            assert undelivered(running) == ['"no answer within 3 seconds"']
 
 
 @pytest.mark.long
@@ -144,6 +152,7 @@ def test_a_receiver_that_comes_back_gets_all(home):
             log = "".join(running.log)
             assert log.count('reason="HTTP 500"') == 1
             assert log.count("otlp push works again") == 1
+            assert undelivered(running) == []
 
 
 @pytest.mark.long
@@ -158,7 +167,8 @@ def test_an_unreachable_receiver_is_logged_once(home):
         running._reader.join()  # noqa: SLF001 - to its end
         log = "".join(running.log)
         assert (code, seconds < 5) == (0, True)
-        assert log.count("reason=ConnectionError") == 1
+        assert log.count('msg="otlp push" reason=ConnectionError') == 1
+        assert undelivered(running) == ["ConnectionError"]
         assert SECRET not in log
         assert "Traceback" not in log
 

@@ -120,6 +120,19 @@ def test_the_ledger_is_shown_before_the_transcripts_are_read(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_ledger_without_sessions_is_not_shown(tmp_path):
+    """A first scan that was stopped leaves such a ledger. Its sums are zeros."""
+    chat(tmp_path)
+    state = tmp_path / "state"
+    ledger = Ledger(state)
+    ledger.commit()
+    ledger.close()
+    with Watched(tmp_path, state=state) as watched:
+        watched.until(lambda feed: feed.rows)
+    assert watched.published[0][0].frame.complete
+
+
+@pytest.mark.slow
 def test_the_first_scan_is_stored_once(tmp_path):
     """Later refreshes only read, so that a daemon can start."""
     chat(tmp_path)

@@ -4,9 +4,14 @@ Since schema version 15, the table `usage_ledger` has one row per request. For t
 versions, only their sum is known, which is in the row of the session. When such a session makes
 another request, Goose also adds a row with this sum to `usage_ledger`. The events of both records
 of the sum have the same key.
+
+A session that was imported (`goose session import`) has the sum of the session of Goose, Claude
+Code, Codex or pi that it was made from. That sum is not counted.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
+from math import inf
 from typing import TypeVar, Unpack
 
 from msgspec import field
@@ -15,12 +20,14 @@ from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.goose.records import (
     CARRIED_FORWARD,
     KNOWN_TYPES,
+    USAGE_VERSION,
     Block,
     Content,
     MessageRow,
     ModelConfig,
     SessionRow,
     UsageRow,
+    VersionRow,
     seconds,
     token_counts,
 )
@@ -35,8 +42,13 @@ from agtop_exporter.reading.state import ReaderState
 
 NAME = "goose"
 SESSIONS, USAGE, MESSAGES = "sessions", "usage_ledger", "messages"
+VERSIONS = "schema_version"
+KEYS = {SESSIONS: "id", USAGE: "created_timestamp", MESSAGES: "created_timestamp"}
+"""The column of each table that shows whether a row is the same row as before.
+
+The ids of requests and messages are row ids, which Goose uses again after a backup is restored.
+"""
 NAME_RANK = 3
-LONG_AGO = "0"  # before every time of a session
 CALLS_MAX = 128  # maximum number of calls in the state
 
 NumberedRow = TypeVar("NumberedRow", SessionRow, UsageRow, MessageRow)
@@ -65,9 +77,8 @@ class SessionsParser(DatabaseParser[DatabaseState]):
     def read(self, database: Database) -> None:
         """Read the changed sessions, and the new requests and messages."""
         self.database = database
-        if self.is_future(seconds_of_text(self.state.updated)):
-            self.state.updated = LONG_AGO
-        if self.state.updated:
+        self.state.updated = self.latest(seconds_of_text, self.state.updated)
+        if SESSIONS in self.state.watermarks:  # in the first read all sessions are new
             where, values = "updated_at >= ? ORDER BY updated_at", (self.state.updated,)
             for session in database.find(SESSIONS, SessionRow, where=where, values=values):
                 self._handle_session(session)
@@ -81,27 +92,28 @@ class SessionsParser(DatabaseParser[DatabaseState]):
     def _new_rows(self, table: str, kind: type[NumberedRow]) -> Iterator[NumberedRow]:
         """Yield the rows of a table that have not been read, and store the last position."""
         known, last = self.state.watermarks.get(table, Watermark()), None
-        for rowid, row in self.database.after(table, known, kind):
-            last = (rowid, str(row.id))
+        for rowid, row in self.database.after(table, known, kind, key=KEYS[table]):
+            last = (rowid, row.key)
             yield row
         if last is not None:
             self.state.watermarks[table] = known.moved_to(*last, reset=self.database.reset)
 
     def _handle_session(self, row: SessionRow) -> None:
-        if not self.is_future(seconds_of_text(row.updated_at)):
-            self.state.updated = max(self.state.updated, row.updated_at)
+        self.state.updated = self.latest(seconds_of_text, self.state.updated, row.updated_at)
         self._rows[row.id] = row
-        self._describe(row)
-        if not row.is_elsewhere and not self._has_requests(row.id):
+        is_sum = row.tokens.total and not self._has_requests(row.id)
+        is_imported = is_sum and self._is_imported(row)
+        self._describe(row, context=None if is_imported else row.total_tokens)
+        if is_sum and not is_imported and not row.is_elsewhere:
             self._add_sum(row)
 
-    def _describe(self, row: SessionRow) -> None:
+    def _describe(self, row: SessionRow, *, context: int | None) -> None:
         session = self.batch.session(row.id, parent_session_id=row.parent_session_id)
         for moment in (row.created_at, row.updated_at):
             session.observe_time(seconds_of_text(moment))
         session.work_in(row.working_dir)
         session.set_title(row.name or row.description, NAME_RANK)
-        session.set_context_used(row.total_tokens)
+        session.set_context_used(context)
         session.model = self._model(row)
         if session.model:
             self.name_model(row.id, session.model)
@@ -125,30 +137,44 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         where, values = "session_id = ? AND id < ?", (session_id, before)
         return any(self.database.find(USAGE, UsageRow, where=where, values=values, limit=1))
 
+    @cached_property
+    def _usage_since(self) -> float:
+        """The time since which each request has a row in `usage_ledger`, in unix seconds."""
+        where, values = "version >= ? ORDER BY applied_at", (USAGE_VERSION,)
+        rows = self.database.find(VERSIONS, VersionRow, where=where, values=values, limit=1)
+        return next((seconds_of_text(row.applied_at) or inf for row in rows), inf)
+
+    def _is_imported(self, row: SessionRow) -> bool:
+        """Return whether a session was imported, so that others made the requests of its sum.
+
+        The messages of such a session are older than the session. Goose writes them after the sum.
+        Before there was a row for each request, a copy of a session had older messages and a sum of
+        its own.
+        """
+        created = seconds_of_text(row.created_at)
+        if created < self._usage_since:
+            return False
+        where, values = "session_id = ? ORDER BY created_timestamp", (row.id,)
+        first = self.database.find(MESSAGES, MessageRow, where=where, values=values, limit=1)
+        return all(seconds(message.created_timestamp) < created for message in first)
+
     def _add_sum(self, row: SessionRow) -> None:
         """Add the sum of a session's requests, if the session has no row in `usage_ledger`.
 
         The number of requests is unknown, so the length of their prompts does not select a price.
         """
-        tokens = token_counts(
-            row.accumulated_input_tokens,
-            row.accumulated_cache_read_tokens,
-            row.accumulated_cache_write_tokens,
-            row.accumulated_output_tokens,
-        )
-        if tokens.total:
-            self.add_response(
-                UsageEvent(
-                    key=row.sum_key,
-                    other_keys=row.other_sum_keys,
-                    session_id=row.id,
-                    time=seconds_of_text(row.updated_at),
-                    model=self._model(row),
-                    tokens=tokens,
-                    provider=row.provider_name,
-                    reported_cost=picodollars(row.accumulated_cost),
-                )
+        self.add_response(
+            UsageEvent(
+                key=row.sum_key,
+                other_keys=row.other_sum_keys,
+                session_id=row.id,
+                time=seconds_of_text(row.updated_at),
+                model=self._model(row),
+                tokens=row.tokens,
+                provider=row.provider_name,
+                reported_cost=picodollars(row.accumulated_cost),
             )
+        )
 
     def _handle_request(self, request: UsageRow) -> None:
         if not request.session_id:
@@ -165,6 +191,8 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         other_keys: tuple[str, ...] = ()
         is_sum = request.cost_source == CARRIED_FORWARD
         if is_sum and not self._has_requests(request.session_id, before=request.id):
+            if self._is_imported(row):
+                return
             key, other_keys = row.sum_key, row.other_sum_keys
         if tokens.total and not row.is_elsewhere:
             self.add_response(

@@ -7,6 +7,7 @@ from agtop_exporter.reading.decoding import LATEST_MILLISECONDS, Count, RunningT
 from agtop_exporter.reading.rows import TableRow
 
 MILLISECONDS_FROM = 1e11  # a larger time is in milliseconds
+USAGE_VERSION = 15  # the version of the schema that added `usage_ledger`
 CARRIED_FORWARD = "carried_forward"  # cost source of a row that sums up older requests
 ELSEWHERE = frozenset(
     {"claude-acp", "claude-code", "codex", "codex-acp", "copilot-acp", "gemini-cli", "pi-acp"}
@@ -17,6 +18,12 @@ KNOWN_TYPES = frozenset(  # types of the blocks of a message
     | {"toolRequest", "toolResponse", "frontendToolRequest", "toolConfirmationRequest"}
     | {"actionRequired", "systemNotification", "summarizationRequested", "contextLengthExceeded"}
 )
+
+
+class VersionRow(TableRow):
+    """A row of `schema_version`: the time at which the database was brought to a version."""
+
+    applied_at: str = ""
 
 
 class UsageRow(TableRow):
@@ -33,6 +40,11 @@ class UsageRow(TableRow):
     cost: float | None = None
     cost_source: str = ""
     is_compaction: int = 0
+
+    @property
+    def key(self) -> str:
+        """The value that identifies the row in a watermark."""
+        return f"{self.created_timestamp:.0f}"
 
 
 class SessionRow(TableRow):
@@ -53,6 +65,21 @@ class SessionRow(TableRow):
     accumulated_cache_read_tokens: RunningTotal = 0
     accumulated_cache_write_tokens: RunningTotal = 0
     accumulated_cost: float | None = None
+
+    @property
+    def key(self) -> str:
+        """The value that identifies the row in a watermark."""
+        return self.id
+
+    @property
+    def tokens(self) -> TokenCounts:
+        """The sum of the requests so far."""
+        return token_counts(
+            self.accumulated_input_tokens,
+            self.accumulated_cache_read_tokens,
+            self.accumulated_cache_write_tokens,
+            self.accumulated_output_tokens,
+        )
 
     @property
     def sum_key(self) -> str:
@@ -79,6 +106,11 @@ class MessageRow(TableRow):
     role: str = ""
     content_json: str = ""
     created_timestamp: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """The value that identifies the row in a watermark."""
+        return f"{self.created_timestamp:.0f}"
 
 
 class ModelConfig(msgspec.Struct):

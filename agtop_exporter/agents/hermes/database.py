@@ -85,13 +85,11 @@ class SessionsParser(DatabaseParser[DatabaseState]):
             if message.session_id:
                 self._handle_message(message)
                 changed[message.session_id] = None
-        if self.is_future(self.state.latest):
-            self.state.latest = 0.0
+        self.state.latest = self.latest(float, self.state.latest)
         where, values = "last_seen >= ? ORDER BY last_seen", (self.state.latest,)
         for table in filter(database.columns, (USAGE, OLDER_USAGE)):
             for usage in database.find(table, UsageRow, where=where, values=values):
-                if not self.is_future(usage.last_seen):
-                    self.state.latest = max(self.state.latest, usage.last_seen)
+                self.state.latest = self.latest(float, self.state.latest, usage.last_seen)
                 changed[usage.session_id] = None
         for session_id in filter(None, changed):
             row = self._session_row(session_id)
@@ -108,8 +106,9 @@ class SessionsParser(DatabaseParser[DatabaseState]):
 
     def _new_messages(self) -> list[MessageRow]:
         known, rows = self.state.messages, list[MessageRow]()
-        for rowid, row in self.database.after(MESSAGES, known, MessageRow):
-            known = known.moved_to(rowid, str(row.id), reset=self.database.reset)
+        key = "timestamp"  # the id is the row id, which a restored database uses again
+        for rowid, row in self.database.after(MESSAGES, known, MessageRow, key=key):
+            known = known.moved_to(rowid, str(row.timestamp), reset=self.database.reset)
             rows.append(row)
         self.state.messages = known
         return rows

@@ -43,12 +43,10 @@ class AgentParser(DatabaseParser[DatabaseState]):
     def read(self, database: Database) -> None:
         """Read the changed sessions and the new events."""
         self.database = database
-        if self.is_future(seconds_of(self.state.updated) or 0.0):
-            self.state.updated = 0
+        self.state.updated = self.latest(seconds_of, self.state.updated)
         where, values = "updated_at >= ? ORDER BY updated_at", (self.state.updated,)
         for window in database.find(WINDOWS, WindowRow, where=where, values=values):
-            if not self.is_future(seconds_of(window.updated_at) or 0.0):
-                self.state.updated = max(self.state.updated, window.updated_at)
+            self.state.updated = self.latest(seconds_of, self.state.updated, window.updated_at)
             self._describe(window)
         known, last = self.state.events, None
         for rowid, row in database.after(EVENTS, known, EventRow, key="created_at"):

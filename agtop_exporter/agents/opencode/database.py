@@ -105,9 +105,7 @@ class TableParser(TableReader):
 
     def _read_sessions(self) -> None:
         """Read the rows of the sessions that are new, imported or changed."""
-        if self.is_future(seconds_of(self.state.updated) or 0.0):
-            self.state.updated = 0.0
-        since = self.state.updated
+        self.state.updated = since = self.latest(seconds_of, self.state.updated)
         for table in SESSIONS:
             known = table in self.state.rows
             for _, row in self.new_rows(table, SessionRow):
@@ -119,9 +117,7 @@ class TableParser(TableReader):
                     self._describe(row)
 
     def _describe(self, row: SessionRow) -> None:
-        updated = seconds_of(row.time_updated)
-        if updated is not None and not self.is_future(updated):
-            self.state.updated = max(self.state.updated, row.time_updated or 0.0)
+        self.state.updated = self.latest(seconds_of, self.state.updated, row.time_updated or 0.0)
         if not row.id or self.imported.covers(row.id):
             return
         context = as_context(row)
@@ -131,7 +127,7 @@ class TableParser(TableReader):
             directory=row.directory,
             title=row.title,
             created=seconds_of(row.time_created),
-            updated=updated,
+            updated=seconds_of(row.time_updated),
         )
         model = self.queries.model(row.model)
         if model is not None:

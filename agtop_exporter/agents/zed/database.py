@@ -31,7 +31,6 @@ from agtop_exporter.reading.state import ReaderState
 NAME = "zed"
 THREADS = "threads"
 TITLE_RANK = 3
-LONG_AGO = "0"  # before every time of a thread
 INEXACT_VERSIONS = ("0.1.0", "0.2.0")  # Zed counted cached tokens twice, and not for all providers
 
 
@@ -57,9 +56,8 @@ class ThreadsParser(DatabaseParser[DatabaseState]):
         """Read the changed threads and the new threads."""
         known, last = self.state.watermark, None
         changed = "substr(updated_at, 1, ?) >= ? ORDER BY updated_at"
-        if self.is_future(seconds_of_text(self.state.updated)):
-            self.state.updated = LONG_AGO
-        if self.state.updated:
+        self.state.updated = self.latest(seconds_of_text, self.state.updated)
+        if known.anchors:  # in the first read all threads are new
             values = (SECONDS_CHARACTERS, self.state.updated)
             for row in database.find(THREADS, ThreadRow, where=changed, values=values):
                 self._handle_row(row)
@@ -73,8 +71,8 @@ class ThreadsParser(DatabaseParser[DatabaseState]):
         self.batch.unknown.observe(row.data_type)
         session = self.batch.session(row.id, parent_session_id=row.parent_id)
         saved = seconds_of_text(row.updated_at)
-        if not self.is_future(saved):
-            self.state.updated = max(self.state.updated, row.updated_at[:SECONDS_CHARACTERS])
+        moment = row.updated_at[:SECONDS_CHARACTERS]
+        self.state.updated = self.latest(seconds_of_text, self.state.updated, moment)
         for time in (seconds_of_text(row.created_at), saved):
             if time:
                 session.observe_time(time)
