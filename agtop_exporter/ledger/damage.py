@@ -18,6 +18,10 @@ OF_USAGE = frozenset(TABLES) - {"totals", "rate_limits", "metadata"}
 IN_MEMORY = frozenset(TABLES) - {"events", "old_keys", "hourly"}
 """The tables whose rows a running program has in memory. It writes them again after a repair."""
 
+CONSEQUENCE = (
+    "all transcripts are counted again; usage in deleted transcripts is in the counters only"
+)
+"""The end of the message about a repair after which the usage is counted again."""
 
 OF_AGENTS = frozenset({"requests", "tokens", "turns", "sessions_started", "project_tokens"})
 """Totals whose first label is the agent. Each agent with usage has one of them."""

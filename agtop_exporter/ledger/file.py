@@ -176,6 +176,8 @@ class LedgerFile:
             f"{self.path} was damaged ({damage}): it was repaired, the damaged file is {aside}; "
             f"tables with missing rows: {missing}"
         )
+        if lost.must_count_again(self.incomplete - self.in_memory):
+            self.repaired += f"; {lost.CONSEQUENCE}"
         self._start_writing()
 
     def recreate(self) -> None:

@@ -194,6 +194,7 @@ def test_totals_stay_if_the_transcripts_of_lost_rows_are_deleted(intact, tmp_pat
         database.execute("DROP TABLE events")
         database.execute("DROP TABLE cursors")
     ledger = Ledger(tmp_path)
+    assert "deleted transcripts is in the counters only" in ledger.take_repairs()[0]
     ledger.record(transcript(3), price=price, project=project)
     ledger.end_restoring(["claude"])
     assert counted(ledger)[0] == intact[1][0]
