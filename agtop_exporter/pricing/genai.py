@@ -62,7 +62,7 @@ _MAKERS = (
 
 # The models of other makers in Mistral's table. Mistral has its own names for them.
 _RESOLD_BY_MISTRAL = ("deepseek-", "zai-")
-_MICROSOFTS = "mai-"  # the only models of Microsoft in the table of GitHub Copilot
+_MICROSOFTS = "mai-"  # the only models of Microsoft in the table of `github-copilot`
 
 _PRICE_KEYS = (
     ("input", "input_mtok"),

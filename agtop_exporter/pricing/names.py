@@ -42,8 +42,8 @@ _CHANGES = (
     ("prefix-stripped", re.compile(r"^.*/"), ""),  # .../anthropic/..., a Bedrock ARN
     ("prefix-stripped", _BEDROCK, ""),
     ("prefix-stripped", re.compile(r"^(?:anthropic--|openai-codex:|cursor-(?=grok-))"), ""),
-    ("prefix-stripped", re.compile(r"^grok-(?=composer-)"), ""),  # Cursor's model in Grok Build
-    ("suffix-stripped", re.compile(r"^(grok-\d+\.\d+)-build$"), r"\1"),  # Grok Build
+    ("prefix-stripped", re.compile(r"^grok-(?=composer-)"), ""),  # grok-composer-2.5-fast
+    ("suffix-stripped", re.compile(r"^(grok-\d+\.\d+)-build$"), r"\1"),  # grok-4.6-build
     ("suffix-stripped", re.compile(r"-v\d(?::\d{1,3}k?)?$"), ""),
     ("suffix-stripped", re.compile(r"@default$"), ""),  # Vertex
     ("alias", re.compile(r"-(20\d\d)([01]\d)([0-3]\d)$"), r"-\1-\2-\3"),
@@ -58,7 +58,7 @@ _SPELLINGS = (
     # OpenRouter's variants at the listed price: the last three choose among the sellers of a model
     (re.compile(r":(?:beta|thinking|nitro|floor|exacto)$"), ""),
     (re.compile(r"^(?=(?:fable|haiku|mythos|opus|sonnet)-\d)"), "claude-"),  # Cursor: sonnet-4.5
-    (re.compile(r"^qwen-(?=\d)"), "qwen"),  # Qwen 3.7 Max
+    (re.compile(r"^qwen-(?=\d)"), "qwen"),  # qwen-3.7-max
     (re.compile(r"(?<=\d)p(?=\d)"), "."),  # Fireworks: glm-5p3
     (re.compile(r"(?<=\d)\.(?=\d)"), "-"),  # claude-opus-4.6
     # gpt-5-1, kimi-k2-6, qwen3-6-plus

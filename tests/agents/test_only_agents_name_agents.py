@@ -24,7 +24,8 @@ TITLE = re.compile(
     "|".join(rf"\b{re.escape(one)}\b" for one in TITLES if one.lower() not in COMMON_WORDS)
 )
 OTHER_MEANINGS = {  # by module or package: words that name something else there
-    "pricing": {"claude", "cursor", "gemini", "github-copilot"},  # models and providers
+    # models and providers
+    "pricing": {"claude", "cursor", "gemini", "github-copilot", "kilo", "opencode", "qwen"},
     "render/otlp.py": {"claude", "codex", "gemini", "grok"},  # first words of the names of models
     "model": {"cursor"},  # the struct Cursor
     "credentials.py": {"codex", "github copilot", "github-copilot"},  # providers and accounts

@@ -26,6 +26,8 @@ def homes(tmp_path_factory):
     for golden in sorted(AGENT_FOLDERS.glob("*/home")):
         shutil.copytree(golden, new, dirs_exist_ok=True, copy_function=shutil.copy2)
     build_databases(new)
+    for path in new.rglob("*.replaced"):
+        os.utime(path, (EVENING - 3600, EVENING - 3600))  # written before its successor
     old = folder / "old"
     shutil.copytree(new, old, copy_function=shutil.copy2)
     for path in old.rglob("*.jsonl"):
