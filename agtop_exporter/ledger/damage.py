@@ -5,11 +5,11 @@ restored. A program that is killed in between therefore restores it at its next 
 """
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from agtop_exporter.ledger.schema import TABLES
 
-INCOMPLETE = "incomplete"  # metadata: the tables that lost rows, separated by spaces
+INCOMPLETE = "incomplete"  # metadata: the tables that lost rows
 COUNTING_AGAIN = "counting_again"  # metadata: the agents whose usage is counted again
 
 OF_USAGE = frozenset(TABLES) - {"totals", "rate_limits", "metadata"}
@@ -25,6 +25,16 @@ CONSEQUENCE = (
 
 OF_AGENTS = frozenset({"requests", "tokens", "turns", "sessions_started", "project_tokens"})
 """Totals whose first label is the agent. Each agent with usage has one of them."""
+
+
+def encode_names(names: Iterable[str]) -> bytes:
+    """Return the content of a note: names, separated by spaces."""
+    return " ".join(sorted(names)).encode()
+
+
+def decode_names(data: bytes) -> frozenset[str]:
+    """Return the names in the content of a note."""
+    return frozenset(data.decode().split())
 
 
 def agent_of(name: str, *labels: str) -> tuple[str, ...]:
@@ -56,6 +66,6 @@ def note(target: sqlite3.Connection, incomplete: Collection[str], agents: Collec
         for table in OF_USAGE:
             target.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
     insert = TABLES["metadata"].insert("metadata")
-    for name, words in notes.items():
-        if words:
-            target.execute(insert, (name, " ".join(sorted(words)).encode()))
+    for key, names in notes.items():
+        if names:
+            target.execute(insert, (key, encode_names(names)))

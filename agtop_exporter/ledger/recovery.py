@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from agtop_exporter.ledger.changes import Changes
 from agtop_exporter.ledger.counting import apply, hourly_sums
-from agtop_exporter.ledger.damage import COUNTING_AGAIN
+from agtop_exporter.ledger.damage import COUNTING_AGAIN, encode_names
 from agtop_exporter.ledger.merging import Merging, Price
 from agtop_exporter.ledger.moves import has_less
 from agtop_exporter.ledger.records import Entry
@@ -78,8 +78,7 @@ def end_restoring(state: LedgerState, agents: Collection[str]) -> None:
     if again := state.counts_again & set(agents):
         least, _ = _totals_of(state)
         state.totals.raise_to(least.of_agents(again))
-        left = sorted(state.counts_again - again)
-        state.remember(COUNTING_AGAIN, " ".join(left).encode())
+        state.remember(COUNTING_AGAIN, encode_names(state.counts_again - again))
     state.totals.complete_accounts()
     complete_users(state)
 

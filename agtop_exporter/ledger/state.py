@@ -192,11 +192,11 @@ class LedgerState:
     @property
     def counts_again(self) -> frozenset[str]:
         """The agents whose usage is counted again because of damage. Their totals do not grow."""
-        return frozenset(self.metadata.get(damage.COUNTING_AGAIN, b"").decode().split())
+        return damage.decode_names(self.metadata.get(damage.COUNTING_AGAIN, b""))
 
     def take_incomplete(self) -> set[str]:
         """Return the tables that lost rows in a repair. The next `flush` deletes this note."""
-        names = self.metadata.get(damage.INCOMPLETE, b"").decode().split()
+        names = damage.decode_names(self.metadata.get(damage.INCOMPLETE, b""))
         if names:
             self.remember(damage.INCOMPLETE, b"")
         return set(names)

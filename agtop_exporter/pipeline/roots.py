@@ -33,7 +33,7 @@ def usable_roots(roots: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str
     If several paths lead to the same root, for example by a symbolic link, only the first path is
     returned.
     """
-    usable, unreadable, seen = [], [], set()
+    usable, unreadable, seen = [], dict[str, str](), set()
     for root in roots:
         try:
             status = root.stat()
@@ -47,9 +47,8 @@ def usable_roots(roots: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str
         except (FileNotFoundError, NotADirectoryError, ValueError):
             continue
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            unreadable.append((as_text(str(root)), reason))
-    return usable, unreadable
+            note_closed(unreadable, str(root), error)
+    return usable, list(unreadable.items())
 
 
 def note_closed(closed: dict[str, str], path: str, error: OSError) -> None:
