@@ -18,6 +18,7 @@ from agtop_exporter.cli.output import can_draw, is_ascii_only, leave
 from agtop_exporter.cli.wiring import (
     config_directory,
     environment,
+    has_ledger,
     make_refresher,
     now,
     opened,
@@ -26,7 +27,8 @@ from agtop_exporter.cli.wiring import (
 )
 from agtop_exporter.logs import log_to
 from agtop_exporter.model import AgtopError
-from agtop_exporter.pipeline import Pipeline
+from agtop_exporter.pipeline import Pipeline, children
+from agtop_exporter.pipeline.scan import CHILDREN_MAX
 from agtop_exporter.reports import Calendar
 from agtop_exporter.settings import Settings
 from agtop_exporter.top.app import TopApp
@@ -56,6 +58,8 @@ def run(options: Namespace) -> None:
     log_to(notices.add, settings)
     app = _app(settings, notices, delay_seconds=options.delay)
     platforms.prepare_children()  # for the first scan: Textual replaces stderr
+    if not settings.no_state and not has_ledger(state_directory(settings)):
+        children.start_ahead(CHILDREN_MAX)  # before Textual starts threads
     threading.Thread(target=_end_with_terminal, args=(app,), daemon=True).start()
     status = app.run(mouse=not options.no_mouse)
     if app.crash is None:
@@ -115,11 +119,14 @@ def _pipeline(settings: Settings) -> Iterator[Pipeline]:
 @contextlib.contextmanager
 def _writer(settings: Settings) -> Iterator[Pipeline]:
     """Yield a pipeline for the first scan. It writes the ledger if no daemon does."""
-    with opened(settings) as pipeline:
-        refresher = make_refresher(settings, pipeline)
-        if settings.refresh_pricing:
-            refresher.refresh_once(force=True)
-        yield pipeline
+    try:
+        with opened(settings) as pipeline:
+            refresher = make_refresher(settings, pipeline)
+            if settings.refresh_pricing:
+                refresher.refresh_once(force=True)
+            yield pipeline
+    finally:
+        children.end_waiting()
 
 
 def _hidden_columns() -> frozenset[str]:

@@ -132,8 +132,12 @@ def state_base(variables: Mapping[str, str]) -> Path:
         return Path(given)
     base = user_state_directory()
     before = Path(platformdirs.user_config_dir(PROGRAM))
-    has_ledger = (folder for folder in (base, before) if os.path.lexists(folder / FILE_NAME))
-    return next(has_ledger, base)
+    return next(filter(has_ledger, (base, before)), base)
+
+
+def has_ledger(directory: Path) -> bool:
+    """Return whether a state directory has a ledger."""
+    return os.path.lexists(directory / FILE_NAME)
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """`Ledger`: totals, sessions and cursors in memory, which are stored in a SQLite file."""
 
-from collections.abc import Callable, Collection, Iterable
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from agtop_exporter.ledger import counting, hours, past, recovery, repricing, unpublished
@@ -20,6 +21,7 @@ from agtop_exporter.model import (
 )
 
 CHECKPOINT_EVENTS = 2_000  # a number that needs little memory and is written quickly
+POSTPONED_EVENTS = 50_000  # need about 20 MB of memory and are written in about a second
 FOLDED_LABELS = "folded_labels"  # metadata: set at the first publication
 CHANGES_MAX = 100  # number of pending changes that are applied together
 
@@ -43,6 +45,7 @@ class Ledger(LedgerFiles):
         directory, unless `brief` is set.
         """
         super().__init__(directory, read_only=read_only, brief=brief, covered=covered)
+        self._events_max = CHECKPOINT_EVENTS
         self._additions = Additions(self._state) if brief else None
 
     # --- recording ------------------------------------------------------------------------------
@@ -250,14 +253,29 @@ class Ledger(LedgerFiles):
         """Encode sessions as bytes to save memory, except those in `keep`; see `Sessions.pack`."""
         self._state.sessions.pack(keep)
 
+    @contextlib.contextmanager
+    def written_later(self) -> Iterator[None]:
+        """Postpone writing until the end of the context, or until POSTPONED_EVENTS are in memory.
+
+        A command can then show its result before it writes the ledger.
+        """
+        self._events_max = POSTPONED_EVENTS
+        try:
+            yield
+        finally:
+            self._events_max = CHECKPOINT_EVENTS
+        self.checkpoint()
+
     def checkpoint(self) -> None:
-        """Write all changes to disk.
+        """Write all changes to disk, unless writing is postponed.
 
         If writing fails, `warning` has the reason. The changes then stay in memory for the next
         attempt.
         """
         counting.apply(self._state)
         self._state.sessions.keep_floors()
+        if self._events_max == POSTPONED_EVENTS and not self.needs_checkpoint:
+            return
         if self._additions is not None:
             self._additions.note(self._state)
         self._reopen()
@@ -267,7 +285,7 @@ class Ledger(LedgerFiles):
     @property
     def needs_checkpoint(self) -> bool:
         """Whether so many events are only in memory that `checkpoint` should be called now."""
-        return self._state.store.waiting_events() >= CHECKPOINT_EVENTS
+        return self._state.store.waiting_events() >= self._events_max
 
     # --- restoring ------------------------------------------------------------------------------
 

@@ -37,6 +37,8 @@ ANSWER_SECONDS = 60.0  # time limit of a task; it takes about one second on a lo
 END_SECONDS = 1.0  # time limit for the end of a killed child, which a hung file system delays
 NOTHING = msgspec.msgpack.encode([])
 
+_waiting: list["Child"] = []  # started ahead, for the next `read`
+
 
 class _Read(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The answer of a child process for one file: the records that were read from the file."""
@@ -127,7 +129,7 @@ def read(
     running: deque[_Task] = deque()  # in the order of the queue
     try:
         count = min(children_max, platforms.cpu_count())
-        children.extend(start_child() for _ in range(count))
+        children.extend(_waiting.pop() if _waiting else start_child() for _ in range(count))
         left = sum(map(effort, queue))
         while (queue or running) and not stopping():
             for child in children:
@@ -189,10 +191,31 @@ def _replacement(child: Child) -> Child:
     return other
 
 
+def start_ahead(count_max: int) -> None:
+    """Start the children of the next `read` now, if this process has only one thread.
+
+    A process with several threads cannot be forked, and a new interpreter starts in half a second.
+    `end_waiting` ends the children that no `read` has used.
+    """
+    if _can_fork():
+        count = min(count_max, platforms.cpu_count())
+        _waiting.extend(start_child() for _ in range(count))
+
+
+def end_waiting() -> None:
+    """End the children that were started ahead and not used."""
+    while _waiting:
+        _waiting.pop().end()
+
+
+def _can_fork() -> bool:
+    return platforms.CAN_FORK and threading.active_count() == 1  # a fork copies no other thread
+
+
 def start_child() -> Child:
     """Start a child that reads the files sent to it. Raises OSError if it cannot be started."""
     context: ForkContext | SpawnContext = get_context("spawn")
-    if platforms.CAN_FORK and threading.active_count() == 1:  # a fork copies no other thread
+    if _can_fork():
         context = get_context("fork")  # starts in a millisecond
     taken, orders = context.Pipe(duplex=False)
     answers, given = context.Pipe(duplex=False)

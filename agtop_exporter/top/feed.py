@@ -102,12 +102,13 @@ class Feed:
         _collect_again()
 
     def _scan_once(self) -> None:
-        """Show the content of the ledger, then read the transcripts and store the new records."""
+        """Show the content of the ledger. Then read the transcripts, and show and store them."""
         opens, self._open_writer = self._open_writer, None
         if opens is not None:
             with opens() as pipeline:
                 self._show_stored(pipeline)
-                self._refresh(pipeline)
+                with pipeline.ledger.written_later():
+                    self._refresh(pipeline)
 
     def _show_stored(self, pipeline: Pipeline) -> None:
         self._sampled_at = None

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from pathlib import Path
 
 import msgspec
@@ -75,6 +76,35 @@ def test_a_child_dies(works, after):
             os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
     assert found == names(works)
     assert multiprocessing.active_children() == []
+
+
+@pytest.mark.slow
+def test_children_that_are_started_ahead_read_the_files(works, monkeypatch):
+    monkeypatch.setattr(children.platforms, "cpu_count", lambda: 2)
+    children.start_ahead(4)
+    waiting = {child.pid for child in multiprocessing.active_children()}
+    assert len(waiting) == 2
+    monkeypatch.setattr(children, "start_child", pytest.fail)
+    assert [batch.path for batch in read(works)] == names(works)
+    assert multiprocessing.active_children() == []
+
+
+def test_children_that_were_not_needed_are_ended(monkeypatch):
+    monkeypatch.setattr(children.platforms, "cpu_count", lambda: 2)
+    children.start_ahead(4)
+    children.end_waiting()
+    assert multiprocessing.active_children() == []
+
+
+def test_a_process_with_threads_starts_none_ahead():
+    """A fork copies no other thread, so a lock may stay locked forever."""
+    ended = threading.Event()
+    other = threading.Thread(target=ended.wait)
+    other.start()
+    children.start_ahead(4)
+    assert multiprocessing.active_children() == []
+    ended.set()
+    other.join()
 
 
 def remembering_much(item):

@@ -1,5 +1,6 @@
 """The feed publishes each refresh, keeps its distance, survives errors and ends at once."""
 
+import contextlib
 import gc
 import json
 import threading
@@ -158,6 +159,34 @@ def test_the_first_scan_is_stored_once(tmp_path):
         daemon.close()
         assert tokens(watched.feed) == 7
     assert opened == [False, True]
+
+
+@pytest.mark.slow
+def test_the_first_scan_is_shown_before_it_is_stored(tmp_path):
+    chat(tmp_path)
+    state, stored = tmp_path / "state", []
+
+    @contextmanager
+    def opens():
+        look = Look(tmp_path, ledger=Ledger(state))
+        try:
+            yield look.pipeline
+        finally:
+            look.close()
+
+    watched = Watched(tmp_path, state=state)
+    note = watched.feed._changed  # noqa: SLF001 - a part to replace
+
+    def look_at_the_file():
+        with contextlib.closing(Ledger(state, read_only=True)) as ledger:
+            stored.append(len(ledger.sessions))
+        note()
+
+    watched.feed._changed = look_at_the_file  # noqa: SLF001
+    watched.feed._open_writer = opens  # noqa: SLF001
+    with watched:
+        watched.until(lambda feed: feed.rows and len(stored) > 1)
+    assert stored[:2] == [0, 1]
 
 
 @pytest.mark.long
