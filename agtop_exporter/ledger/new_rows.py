@@ -73,7 +73,7 @@ class NewRows:
         """Write all rows to the database, within the transaction of the caller."""
         database.executemany(
             TABLES["events"].insert("events"),
-            (rows.event_row(*entry) for entry in sorted(self.entries())),
+            (rows.event_row(key, _decode(data)) for key, data in sorted(self._events.items())),
         )
         database.executemany(
             rows.ADD_HOURLY,

@@ -192,12 +192,12 @@ def _replacement(child: Child) -> Child:
 
 
 def start_ahead(count_max: int) -> None:
-    """Start the children of the next `read` now, if this process has only one thread.
+    """Start the children of the next `read` now, before this process has several threads.
 
-    A process with several threads cannot be forked, and a new interpreter starts in half a second.
-    `end_waiting` ends the children that no `read` has used.
+    A fork takes a millisecond, but only a process with one thread can be forked. `end_waiting` ends
+    the children that no `read` has used.
     """
-    if _can_fork():
+    with contextlib.suppress(OSError):  # `read` tries again
         count = min(count_max, platforms.cpu_count())
         _waiting.extend(start_child() for _ in range(count))
 
@@ -208,14 +208,10 @@ def end_waiting() -> None:
         _waiting.pop().end()
 
 
-def _can_fork() -> bool:
-    return platforms.CAN_FORK and threading.active_count() == 1  # a fork copies no other thread
-
-
 def start_child() -> Child:
     """Start a child that reads the files sent to it. Raises OSError if it cannot be started."""
     context: ForkContext | SpawnContext = get_context("spawn")
-    if _can_fork():
+    if platforms.CAN_FORK and threading.active_count() == 1:  # a fork copies no other thread
         context = get_context("fork")  # starts in a millisecond
     taken, orders = context.Pipe(duplex=False)
     answers, given = context.Pipe(duplex=False)

@@ -45,11 +45,14 @@ def test_memory_is_limited(tmp_path, monkeypatch):
         assert stored_events(tmp_path) == 2
 
 
+def raise_after(_result):
+    raise AgtopError
+
+
 def test_an_error_in_the_meantime_postpones_nothing_longer(tmp_path):
     with contextlib.closing(Ledger(tmp_path)) as ledger:
         with pytest.raises(AgtopError), ledger.written_later():
-            record(ledger, response("k1"))
-            raise AgtopError
+            raise_after(record(ledger, response("k1")))
         ledger.checkpoint()
         assert stored_events(tmp_path) == 1
 

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import threading
 from pathlib import Path
 
 import msgspec
@@ -89,22 +88,20 @@ def test_children_that_are_started_ahead_read_the_files(works, monkeypatch):
     assert multiprocessing.active_children() == []
 
 
+def test_children_that_cannot_be_started_ahead(monkeypatch):
+    def refuse():
+        raise BlockingIOError
+
+    monkeypatch.setattr(children, "start_child", refuse)
+    children.start_ahead(4)
+    assert multiprocessing.active_children() == []
+
+
 def test_children_that_were_not_needed_are_ended(monkeypatch):
     monkeypatch.setattr(children.platforms, "cpu_count", lambda: 2)
     children.start_ahead(4)
     children.end_waiting()
     assert multiprocessing.active_children() == []
-
-
-def test_a_process_with_threads_starts_none_ahead():
-    """A fork copies no other thread, so a lock may stay locked forever."""
-    ended = threading.Event()
-    other = threading.Thread(target=ended.wait)
-    other.start()
-    children.start_ahead(4)
-    assert multiprocessing.active_children() == []
-    ended.set()
-    other.join()
 
 
 def remembering_much(item):
