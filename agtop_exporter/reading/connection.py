@@ -26,12 +26,16 @@ class DatabaseBusyError(OSError):
     """The database is locked, or it changed during the read. The next refresh reads it again."""
 
 
+class DamagedError(Exception):
+    """A query has reached a damaged part of the database. Other queries can succeed."""
+
+
 class Connection:
     """A read-only connection to a database. All queries see the same state of the database.
 
-    If the database is damaged, the rows before the damage are returned, and a `corrupt` error is
-    counted in `errors`. A missing column is counted as a `schema` error. `unlocked` is true if
-    SQLite does not lock the database; see `database_files.Openable`.
+    If the database is damaged, a `corrupt` error is counted once in `errors`. A missing column is
+    counted as a `schema` error. `unlocked` is true if SQLite does not lock the database; see
+    `database_files.Openable`.
     """
 
     def __init__(self, path: str, errors: Errors) -> None:
@@ -39,7 +43,7 @@ class Connection:
         self._path = path
         self._errors = errors
         self.unlocked = False
-        self._broken = False
+        self._damaged = False
         self._cleanup = contextlib.ExitStack()
         self._connection: sqlite3.Connection | None = None
 
@@ -64,7 +68,8 @@ class Connection:
             connection.execute("BEGIN")  # all queries see the same state of the database
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            self._fail(error)
+            with contextlib.suppress(DamagedError):
+                self._fail(error)
 
     def close(self) -> None:
         """Close the database, and remove a temporary copy of it."""
@@ -73,17 +78,18 @@ class Connection:
     def _fail(self, error: sqlite3.Error | UnicodeDecodeError) -> None:
         """Count a damaged database or a missing column as an error of the source.
 
-        Raises OSError for an error that may be temporary. If the schema of the database is damaged,
-        Python can fail to decode the error message of SQLite. A UnicodeDecodeError is therefore
-        counted as damage.
+        Raises DamagedError for a damaged database, and OSError for an error that may be temporary.
+        If the schema of the database is damaged, Python can fail to decode the error message of
+        SQLite. A UnicodeDecodeError is therefore counted as damage.
         """
         code = getattr(error, "sqlite_errorcode", None)
         primary = code & 0xFF if code is not None else None
         if primary in _CORRUPT or isinstance(error, UnicodeDecodeError):
-            if not self._broken:
+            if not self._damaged:
                 self._errors.add("corrupt", 0)
-            self._broken = True
-        elif primary == _UNKNOWN_NAME:
+            self._damaged = True
+            raise DamagedError(self._path) from error
+        if primary == _UNKNOWN_NAME:
             self._errors.add("schema", 0)
         elif primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
             raise OSError(errno.EIO, str(error), self._path) from error
@@ -91,17 +97,20 @@ class Connection:
             raise DatabaseBusyError(errno.EAGAIN, str(error), self._path) from error
 
     def all_rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows of a query; see `rows`."""
-        return list(self.rows(statement, values))
+        """Return the rows of a query before any damage; see `rows`."""
+        found: list[tuple[Any, ...]] = []
+        with contextlib.suppress(DamagedError):
+            found.extend(self.rows(statement, values))
+        return found
 
     def rows(self, statement: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query. `values` are the parameters of the query.
 
-        Raises sqlite3.DataError if a row is larger than VALUE_BYTES, DatabaseBusyError if the
-        database is locked, and OSError if it cannot be read.
+        Raises sqlite3.DataError if a row is larger than VALUE_BYTES, DamagedError if a row is
+        damaged, DatabaseBusyError if the database is locked, and OSError if it cannot be read.
         """
         connection = self._connection
-        if connection is None or self._broken:
+        if connection is None:
             return
         count = 0
         try:

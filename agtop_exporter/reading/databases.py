@@ -13,7 +13,8 @@ import msgspec
 
 from agtop_exporter.labels import ResetReason
 from agtop_exporter.model import NANOSECONDS, Cursor
-from agtop_exporter.reading.connection import Connection, DatabaseBusyError
+from agtop_exporter.reading.connection import Connection, DamagedError, DatabaseBusyError
+from agtop_exporter.reading.damage import decode_gaps, encode_gaps, end_of_damage
 from agtop_exporter.reading.decoding import Errors, usable_fields
 from agtop_exporter.reading.file_group import database_group, is_same_version
 from agtop_exporter.reading.lines import BATCH_BYTES
@@ -28,9 +29,9 @@ class Database:
     """Context manager for one read of one database.
 
     If the database has not changed since the cursor, `unchanged` is true and the database is not
-    opened. If the database is damaged, the rows before the damage are returned, and a `corrupt`
-    error is counted in `errors`. If rows of a table are read again, `reset` is the reason, else "".
-    `more` is true if the read ended because it exceeded `batch_bytes`.
+    opened. Damaged rows are skipped, and a `corrupt` error is counted in `errors`. If rows of a
+    table are read again, `reset` is the reason, else "". `more` is true if the read ended because
+    it exceeded `batch_bytes`.
 
     Raises DatabaseBusyError if the database is locked or changes during the read, NotAFileError if
     the path is not a regular file, and OSError if the database cannot be opened.
@@ -51,6 +52,7 @@ class Database:
         self._group = database_group(path)
         self._now = self._group.cursor()
         self._connection = Connection(path, errors)
+        self._gaps = decode_gaps(cursor.fingerprint)
         self.unchanged = is_same_version(cursor, self._now)
 
     @property
@@ -96,18 +98,20 @@ class Database:
 
         The fields of `kind` are the columns to read. If the table lacks a column, the field has its
         default. `key` is the column whose value identifies a row in the watermark. `matching` is an
-        SQL condition that the rows meet. The iteration ends early, with `more` set to true, when
-        the read exceeds `batch_bytes`.
+        SQL condition that the rows meet. Damaged rows are skipped; they are read if a later read
+        finds them repaired. The iteration ends early, with `more` set to true, when the read
+        exceeds `batch_bytes`.
         """
         columns = self._selection(table, kind)
         if not columns or key not in self.columns(table):
             return
-        rowid, chunk_rows = self._resume(table, watermark, key), -1
         statement = (
             f"SELECT {columns}, rowid FROM {table} WHERE rowid > ? AND {matching} "  # noqa: S608 - constants
             "ORDER BY rowid LIMIT ?"
         )
-        while True:
+        rowid: int | None = self._begin(table, watermark, key, statement)
+        chunk_rows = -1
+        while rowid is not None:
             before = rowid
             try:
                 for row in self._connection.rows(statement, (rowid, chunk_rows)):
@@ -119,9 +123,10 @@ class Database:
                     if self.bytes_read >= self._batch_bytes:
                         self.more = True
                         return
-            except sqlite3.DataError:
-                # The driver drops the row before an oversized one unless it fetches rows singly.
-                rowid = self._skip_oversized(table, rowid) if chunk_rows == 1 else rowid
+            except (sqlite3.DataError, DamagedError) as error:
+                # The driver drops the row before a bad one unless it fetches rows singly.
+                if chunk_rows == 1:
+                    rowid = self._skip(table, rowid, statement, error)
                 chunk_rows = 1 if chunk_rows < 0 else -1
             else:
                 if chunk_rows < 0 or rowid == before:
@@ -143,7 +148,8 @@ class Database:
 
         `values` are the parameters of the condition. `where` may end with ORDER BY. If `where`
         names a missing column, no row is yielded and a `schema` error is counted. A row that is too
-        large ends the iteration and is counted as a `too_large` error.
+        large ends the iteration and is counted as a `too_large` error. So does a damaged row, which
+        is counted as a `corrupt` error.
         """
         columns = self._selection(table, kind)
         if not columns:
@@ -156,6 +162,8 @@ class Database:
                     yield value
         except sqlite3.DataError:
             self._errors.add("too_large", 0)
+        except DamagedError:
+            return  # the connection has counted the damage
 
     def _selection(self, table: str, kind: type[TableRow]) -> str:
         """Return the SELECT list for the fields of `kind`; "" if the table has no such column."""
@@ -181,6 +189,18 @@ class Database:
         statement = f"SELECT rowid, id FROM {table} ORDER BY rowid DESC LIMIT 1"  # noqa: S608 - a constant
         rows = self._connection.all_rows(statement)
         return (int(rows[0][0]), str(rows[0][1])) if rows else None
+
+    def _begin(self, table: str, watermark: Watermark, key: str, statement: str) -> int:
+        """Return the row id after which reading begins; see `_resume`.
+
+        If damaged rows were skipped and are now repaired, this is the row id before these rows.
+        """
+        gap = self._gaps.get(table)
+        if gap is None or not self._is_readable(statement, gap):
+            return self._resume(table, watermark, key)
+        del self._gaps[table]
+        self.reset = "rewritten"
+        return gap
 
     def _resume(self, table: str, watermark: Watermark, key: str) -> int:
         """Return the row id after which reading continues; BEFORE_ALL for the start of the table.
@@ -210,6 +230,27 @@ class Database:
         statement = f"SELECT 1 FROM {table} WHERE {key} = ? AND rowid > ?"  # noqa: S608 - constants
         return bool(self._connection.all_rows(statement, (known_key, rowid)))
 
+    def _skip(self, table: str, rowid: int, statement: str, error: Exception) -> int | None:
+        """Return the row id after which reading continues after an error; None if there is none.
+
+        The error is that of the row after `rowid`. `statement` is the query that reads this row.
+        """
+        if not isinstance(error, DamagedError):
+            return self._skip_oversized(table, rowid)
+        self._gaps.setdefault(table, rowid)
+        return end_of_damage(rowid, lambda at: self._is_readable(statement, at))
+
+    def _is_readable(self, statement: str, rowid: int) -> bool:
+        """Return whether a query can read the row after `rowid`, or finds no row."""
+        try:
+            for _ in self._connection.rows(statement, (rowid, 1)):
+                break
+        except DamagedError:
+            return False
+        except sqlite3.DataError:
+            return True  # the row is only too large
+        return True
+
     def _skip_oversized(self, table: str, rowid: int) -> int:
         """Count the row after `rowid` as a `too_large` error, and return the row id of this row."""
         self._errors.add("too_large", rowid)
@@ -231,4 +272,4 @@ class Database:
         database then differs from the cursor, and the next refresh reads more rows.
         """
         now = Cursor(device=self._now.device, inode=self._now.inode) if self.more else self._now
-        return msgspec.structs.replace(now, state=state)
+        return msgspec.structs.replace(now, fingerprint=encode_gaps(self._gaps), state=state)
