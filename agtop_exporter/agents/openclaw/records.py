@@ -4,8 +4,8 @@ import re
 
 import msgspec
 
-from agtop_exporter.model import TokenCounts
-from agtop_exporter.reading.decoding import Count, Moment, seconds_of
+from agtop_exporter.agents.pi.family import Usage
+from agtop_exporter.reading.decoding import Moment, seconds_of
 from agtop_exporter.reading.rows import TableRow
 
 EVENTS = frozenset(
@@ -32,26 +32,6 @@ OTHER_PROGRAM_KEY = re.compile(r"codex-app-server:|[a-z]+-catalog:")
 
 With `codex-app-server`, Codex answers. With `<agent>-catalog`, a session of the agent was imported.
 """
-
-
-class Cost(msgspec.Struct, gc=False):
-    """The cost of a response in USD."""
-
-    total: float | None = None
-
-
-class Usage(msgspec.Struct, gc=False, rename="camel"):
-    """The token counts and the cost of a response.
-
-    The counts do not overlap, except that `output` includes `reasoning_tokens`.
-    """
-
-    input: Count | None = 0
-    output: Count | None = 0
-    cache_read: Count | None = 0
-    cache_write: Count | None = 0
-    reasoning_tokens: Count | None = 0
-    cost: Cost | None = None
 
 
 class Block(msgspec.Struct, gc=False):
@@ -219,15 +199,3 @@ class NodeRow(TableRow):
     label: str = ""
     display_name: str = ""
     spawned_by: str = ""
-
-
-def token_counts(usage: Usage) -> TokenCounts:
-    """Return the token counts of a response. Cache writes have a lifetime of 5 minutes."""
-    output = usage.output or 0
-    return TokenCounts(
-        input=usage.input or 0,
-        cache_read=usage.cache_read or 0,
-        cache_write_5m=usage.cache_write or 0,
-        output=output,
-        reasoning=min(output, usage.reasoning_tokens or 0),
-    )

@@ -3,7 +3,8 @@
 from typing import Any, Unpack
 
 from agtop_exporter.agents import tool_label
-from agtop_exporter.agents.openclaw.records import Event, Message, Usage, token_counts
+from agtop_exporter.agents.openclaw.records import Event, Message
+from agtop_exporter.agents.pi.family import Usage, corrected, token_counts
 from agtop_exporter.model import NO_TOKENS, PROMPT_RANK, SessionUpdate, Signal, UsageEvent
 from agtop_exporter.reading.batch import EventFields
 from agtop_exporter.reading.costs import picodollars
@@ -102,7 +103,7 @@ class Transcript:
         self._select(message.served_model)
         if message.is_of_other_program:
             return
-        usage = message.usage or Usage()
+        usage = corrected(message.usage or Usage(), message.api)
         tokens = token_counts(usage)
         if tokens == NO_TOKENS:  # the request failed
             if calls:

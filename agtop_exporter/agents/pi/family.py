@@ -12,7 +12,13 @@ import msgspec
 
 from agtop_exporter.agents import MAX_DEPTH, Environment, named_path, walk
 from agtop_exporter.agents.pi.reader import SESSION_NAME, SessionParser
-from agtop_exporter.agents.pi.records import KNOWN_TYPES, Record
+from agtop_exporter.agents.pi.records import (
+    KNOWN_TYPES,
+    Record,
+    Usage,
+    corrected,
+    token_counts,
+)
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.files import BYTE_ORDER_MARK
@@ -23,9 +29,12 @@ __all__ = [
     "KNOWN_TYPES",
     "Record",
     "SessionParser",
+    "Usage",
+    "corrected",
     "files",
     "read",
     "session_folders",
+    "token_counts",
 ]
 
 COPY = "_transcript.jsonl"  # end of the name of a second record of a subagent

@@ -11,6 +11,7 @@ from agtop_exporter.agents.pi.records import (
     Message,
     Record,
     Usage,
+    corrected,
     text_of,
     token_counts,
 )
@@ -212,6 +213,8 @@ class SessionParser(TranscriptParser[Record, SessionState]):
         """
         is_counted = self.counts_copies or not self.copied
         usage = (record.usage if is_counted else None) or Usage()
+        if isinstance(record, Message):
+            usage = corrected(usage, record.api)
         tokens = token_counts(usage)
         if tokens.total:
             event = UsageEvent(

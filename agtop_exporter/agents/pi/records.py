@@ -14,6 +14,7 @@ ROLES = frozenset(
     | {"hookMessage", "system", "toolResult", "user"}
 )
 KNOWN_TYPES = ENTRIES | {f"message.{role}" for role in ROLES}
+GOOGLE_APIS = frozenset({"google-generative-ai", "google-vertex"})
 ROUTERS = frozenset({"auto"})  # last parts of model names that mean that a router selects the model
 
 
@@ -57,6 +58,7 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
     cache_write_1h: Count | None = msgspec.field(default=0, name="cacheWrite1h")
     reasoning: Count | None = 0
     reasoning_tokens: Count | None = 0
+    total_tokens: Count | None = None
     cttl: CacheLifetimes | None = None
     orchestration: Orchestration | None = None
     server: ServerTools | None = None
@@ -95,6 +97,7 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
 
     role: str = ""
     content: str | list[Block] | None = None
+    api: str | None = None
     provider: str | None = None
     model: str | None = None
     response_model: str | None = None
@@ -169,6 +172,21 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     def kind(self) -> str:
         """The record type as in `KNOWN_TYPES`. For a message, it is `<type>.<role>`."""
         return f"{self.type}.{self.message.role}" if self.message else self.type
+
+
+def corrected(usage: Usage, api: str | None) -> Usage:
+    """Return a usage in which cached tokens are no part of the input.
+
+    With Google's APIs, pi before 0.63.0 recorded them in both (earendil-works/pi pull request
+    2588). The recorded total, which is Google's, shows it. The recorded cost, which charges these
+    tokens twice, is left out.
+    """
+    prompt, cached = usage.input or 0, usage.cache_read or 0
+    if api not in GOOGLE_APIS or not 0 < cached <= prompt:
+        return usage
+    if prompt + (usage.output or 0) != usage.total_tokens:
+        return usage
+    return msgspec.structs.replace(usage, input=prompt - cached, cost=None)
 
 
 def token_counts(usage: Usage) -> TokenCounts:
