@@ -13,6 +13,7 @@ from itertools import accumulate
 import msgspec
 
 from agtop_exporter.agents.opencode.events import Context, is_copy
+from agtop_exporter.agents.opencode.overlap import cached_input
 from agtop_exporter.agents.opencode.records import Message, Model, Part, Tokens, Vector
 from agtop_exporter.model import PICODOLLARS_PER_USD, TokenCounts, UsageEvent
 
@@ -86,8 +87,10 @@ def usage_events(
         seen[vector] += 1
         repetition = f":{seen[vector]}" if seen[vector] > 1 else ""
         counts = token_counts(request.tokens, context)
-        # If output includes reasoning, OpenCode's cost includes the reasoning twice.
-        charged_twice = counts.reasoning and counts.output == vector[1]
+        overlap = cached_input(vector, provider, created)
+        counts = msgspec.structs.replace(counts, input=counts.input - overlap)
+        # OpenCode's cost includes what two of the counts include.
+        charged_twice = overlap or (counts.reasoning and counts.output == vector[1])
         yield UsageEvent(
             key=f"response:{origin}:{model}:{figures(vector)}{repetition}",
             session_id=context.session_id,
