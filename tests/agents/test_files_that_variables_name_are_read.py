@@ -38,3 +38,14 @@ def test_of_geminis_telemetry(tmp_path):
     home.mkdir()
     found = sessions(home, GEMINI_TELEMETRY_OUTFILE=telemetry)
     assert sum(session["tokens"]["total"] for session in found) > 0
+
+
+@pytest.mark.slow
+def test_of_antigravitys_server(tmp_path):
+    usual = AGENT_FOLDERS / "antigravity/home/.gemini/antigravity-acp"
+    shutil.copytree(usual, tmp_path / "mine/antigravity-acp")
+    build_databases(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    found = sessions(home, GEMINI_HOME=tmp_path / "mine")
+    assert [session["project"] for session in found] == ["loom"]

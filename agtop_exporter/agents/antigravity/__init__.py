@@ -8,24 +8,46 @@ are not read.
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Entry, Environment, application_folders, named_files, walk
+from agtop_exporter.agents import (
+    Agent,
+    Entry,
+    Environment,
+    application_folders,
+    named_files,
+    named_path,
+    walk,
+)
 from agtop_exporter.agents.antigravity import conversations, encrypted, state
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import database_group
+from agtop_exporter.reading.profiles import folder_names
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, ProcessSignature
 
 STATE = "state.vscdb"
-DATA_FOLDERS = ("antigravity", "antigravity-ide", "antigravity-cli", "antigravity-backup")
+DATA_FOLDER = ".gemini"
+SERVER = "antigravity-acp"  # the server that other programs use, such as Zed and T3 Code
+PRODUCTS = ("antigravity", "antigravity-ide", "antigravity-cli", "antigravity-backup", SERVER)
 APPLICATIONS = ("Antigravity", "Antigravity IDE")
+T3_PROFILES = Path(".t3", "userdata", "providers", "antigravity")
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folders that contain conversations or the application's database."""
     applications = application_folders(home, environment)
+    profiles = (home / T3_PROFILES / name for name in folder_names(home / T3_PROFILES))
+    products = [base / name for base in base_directories(home, environment) for name in PRODUCTS]
     return (
-        *(home / ".gemini" / name / "conversations" for name in DATA_FOLDERS),
+        *(product / "conversations" for product in products),
+        *(profile / SERVER / "conversations" for profile in profiles),
         *(base / name / "User" / "globalStorage" for base in applications for name in APPLICATIONS),
     )
+
+
+def base_directories(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the directories with the directories of the products; usually one, `~/.gemini`."""
+    named = environment.get("GEMINI_HOME")
+    own = home / DATA_FOLDER
+    return tuple(dict.fromkeys((own, named_path(named)))) if named else (own,)
 
 
 def files(root: Path) -> Iterator[Entry]:
@@ -51,10 +73,11 @@ AGENT = Agent(
     name=state.NAME,
     title="Antigravity",
     roots=roots,
+    bases=lambda home, environment: (*base_directories(home, environment), home / T3_PROFILES),
     files=files,
     read=read,
     signature=ProcessSignature(
-        executables=frozenset({"agy", "antigravity"}),
+        executables=frozenset({"agy", "agy_acp_server", "agy_acp_server.par", "antigravity"}),
         helpers=(*MCP_COMMANDS, *MAINTENANCE_COMMANDS),
         prompt_options=frozenset({"-p", "--print"}),
         resume_options=frozenset({"--conversation"}),

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from agtop_exporter.agents import tool_label
-from agtop_exporter.agents.antigravity import messages, protobuf, steps
+from agtop_exporter.agents.antigravity import description, messages, protobuf, steps
 from agtop_exporter.agents.antigravity.messages import CHAT_MODEL, Response, Step
 from agtop_exporter.agents.antigravity.protobuf import Fields
 from agtop_exporter.agents.antigravity.state import NAME
@@ -111,6 +111,7 @@ class ConversationParser(DatabaseParser[ConversationState]):
         for identity in database.find(IDENTITY, IdentityRow, where="1", values=(), limit=1):
             session_id = identity.cascade_id or session_id
         session = self.batch.session(session_id)
+        session.work_in(description.folder(self.path))
         for row in database.find(METADATA, MetadataRow, where="1", values=(), limit=1):
             place = messages.workspace(self._fields(row.data, f"{METADATA}:0"))
             _observe_time(session, place.created)
