@@ -35,7 +35,7 @@ class Connection:
 
     If the database is damaged, a `corrupt` error is counted once in `errors`. A missing column is
     counted as a `schema` error. `unlocked` is true if SQLite does not lock the database; see
-    `database_files.Openable`.
+    `database_files.Openable`. `is_stopped` is true after `stop`.
     """
 
     def __init__(self, path: str, errors: Errors) -> None:
@@ -44,6 +44,7 @@ class Connection:
         self._errors = errors
         self.unlocked = False
         self._damaged = False
+        self.is_stopped = False
         self._cleanup = contextlib.ExitStack()
         self._connection: sqlite3.Connection | None = None
 
@@ -70,6 +71,11 @@ class Connection:
         except (sqlite3.Error, UnicodeDecodeError) as error:
             with contextlib.suppress(DamagedError):
                 self._fail(error)
+            self.stop()
+
+    def stop(self) -> None:
+        """Let all further queries return no rows, because a result would be misleading."""
+        self.is_stopped = True
 
     def close(self) -> None:
         """Close the database, and remove a temporary copy of it."""
@@ -110,7 +116,7 @@ class Connection:
         damaged, DatabaseBusyError if the database is locked, and OSError if it cannot be read.
         """
         connection = self._connection
-        if connection is None:
+        if connection is None or self.is_stopped:
             return
         count = 0
         try:

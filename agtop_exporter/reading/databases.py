@@ -60,6 +60,11 @@ class Database:
         """The modification time of the database and its log, in unix seconds."""
         return self._now.mtime_ns / NANOSECONDS
 
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether damage has ended the read, so that results can lack rows."""
+        return self._connection.is_stopped
+
     def __enter__(self) -> Self:
         if not self.unchanged:
             try:
@@ -79,13 +84,20 @@ class Database:
             raise DatabaseBusyError(errno.EAGAIN, "changed while it was read", self.path)
 
     def columns(self, table: str) -> frozenset[str]:
-        """Return the names of a table's columns; an empty set if the table does not exist."""
+        """Return the names of a table's columns; an empty set if the table does not exist.
+
+        If the schema is damaged, the read of the database ends.
+        """
         if table not in self._columns:
-            rows = self._connection.all_rows(f"PRAGMA table_info({table})")
+            rows: list[tuple[Any, ...]] = []
+            try:
+                rows.extend(self._connection.rows(f"PRAGMA table_info({table})", ()))
+            except DamagedError:
+                self._connection.stop()
             self._columns[table] = frozenset(str(row[1]) for row in rows)
         return self._columns[table]
 
-    def after(
+    def after(  # noqa: PLR0913 - the parts of a query
         self,
         table: str,
         watermark: Watermark,
@@ -93,14 +105,15 @@ class Database:
         *,
         key: str = "id",
         matching: str = "1",
+        past_damage: bool = True,
     ) -> Iterator[tuple[int, Row]]:
         """Yield (row id, row) for each row after a watermark, in order of row ids.
 
         The fields of `kind` are the columns to read. If the table lacks a column, the field has its
         default. `key` is the column whose value identifies a row in the watermark. `matching` is an
         SQL condition that the rows meet. Damaged rows are skipped; they are read if a later read
-        finds them repaired. The iteration ends early, with `more` set to true, when the read
-        exceeds `batch_bytes`.
+        finds them repaired. If `past_damage` is false, the iteration ends before the first damaged
+        row. The iteration ends early, with `more` set to true, when the read exceeds `batch_bytes`.
         """
         columns = self._selection(table, kind)
         if not columns or key not in self.columns(table):
@@ -126,7 +139,7 @@ class Database:
             except (sqlite3.DataError, DamagedError) as error:
                 # The driver drops the row before a bad one unless it fetches rows singly.
                 if chunk_rows == 1:
-                    rowid = self._skip(table, rowid, statement, error)
+                    rowid = self._skip(table, rowid, statement if past_damage else "", error)
                 chunk_rows = 1 if chunk_rows < 0 else -1
             else:
                 if chunk_rows < 0 or rowid == before:
@@ -141,15 +154,23 @@ class Database:
         self.records += 1
         self.bytes_read += size
 
-    def find(
-        self, table: str, kind: type[Row], *, where: str, values: Sequence[object], limit: int = -1
+    def find(  # noqa: PLR0913 - the parts of a query
+        self,
+        table: str,
+        kind: type[Row],
+        *,
+        where: str,
+        values: Sequence[object],
+        limit: int = -1,
+        is_detail: bool = False,
     ) -> Iterator[Row]:
         """Yield the rows that meet the SQL condition `where`, at most `limit` of them (-1: all).
 
         `values` are the parameters of the condition. `where` may end with ORDER BY. If `where`
         names a missing column, no row is yielded and a `schema` error is counted. A row that is too
-        large ends the iteration and is counted as a `too_large` error. So does a damaged row, which
-        is counted as a `corrupt` error.
+        large ends the iteration and is counted as a `too_large` error. A damaged row ends it too,
+        and ends the read of the database: a missing row can mean that usage must not be counted. If
+        `is_detail` is true, a missing row has no such meaning, and other rows are still read.
         """
         columns = self._selection(table, kind)
         if not columns:
@@ -162,8 +183,9 @@ class Database:
                     yield value
         except sqlite3.DataError:
             self._errors.add("too_large", 0)
-        except DamagedError:
-            return  # the connection has counted the damage
+        except DamagedError:  # the connection has counted the damage
+            if not is_detail:
+                self._connection.stop()
 
     def _selection(self, table: str, kind: type[TableRow]) -> str:
         """Return the SELECT list for the fields of `kind`; "" if the table has no such column."""
@@ -233,12 +255,18 @@ class Database:
     def _skip(self, table: str, rowid: int, statement: str, error: Exception) -> int | None:
         """Return the row id after which reading continues after an error; None if there is none.
 
-        The error is that of the row after `rowid`. `statement` is the query that reads this row.
+        The error is that of the row after `rowid`. `statement` is the query that reads this row; ""
+        if reading does not continue after damage.
         """
         if not isinstance(error, DamagedError):
             return self._skip_oversized(table, rowid)
+        if not statement:
+            return None
         self._gaps.setdefault(table, rowid)
-        return end_of_damage(rowid, lambda at: self._is_readable(statement, at))
+        end = end_of_damage(rowid, lambda at: self._is_readable(statement, at))
+        if end is None:
+            self._connection.stop()
+        return end
 
     def _is_readable(self, statement: str, rowid: int) -> bool:
         """Return whether a query can read the row after `rowid`, or finds no row."""

@@ -143,3 +143,16 @@ def test_damage_is_skipped_in_small_batches(path):
     while numbers := reader.read(batch_bytes=100)["item"]:
         found += numbers
     assert found == expected
+
+
+def test_a_damaged_lookup_ends_the_read(path):
+    """A missing row can mean that usage is counted elsewhere."""
+    damage(path, b"item60x")
+    with Database(str(path), Cursor(), errors=Errors("a.db")) as database:
+        where, values = "id = ?", ("item60",)
+        assert not list(database.find("item", Row, where=where, values=values, is_detail=True))
+        assert not database.is_incomplete
+        assert len(list(database.after("other", Watermark(), Row))) == ROWS
+        assert not list(database.find("item", Row, where=where, values=values))
+        assert database.is_incomplete
+        assert not list(database.after("other", Watermark(), Row))

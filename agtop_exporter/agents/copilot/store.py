@@ -79,7 +79,8 @@ class StoreParser(DatabaseParser[StoreState]):
         if columns and not columns >= FIGURES:
             self.batch.unknown.observe("no-usage-columns")
         last: tuple[int, str] | None = None
-        for rowid, row in database.after(TABLE, self.state.rows, UsageRow):
+        rows = database.after(TABLE, self.state.rows, UsageRow, past_damage=False)
+        for rowid, row in rows:  # the sums of later rows include those of all earlier rows
             self.state.again = self.state.again or bool(database.reset)
             last = (rowid, str(row.id))
             if row.session_id:

@@ -104,7 +104,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         is_sum = row.tokens.total and not self._has_requests(row.id)
         is_imported = is_sum and self._is_imported(row)
         self._describe(row, context=None if is_imported else row.total_tokens)
-        if is_sum and not is_imported and not row.is_elsewhere:
+        if is_sum and not (is_imported or row.is_elsewhere or self.database.is_incomplete):
             self._add_sum(row)
 
     def _describe(self, row: SessionRow, *, context: int | None) -> None:

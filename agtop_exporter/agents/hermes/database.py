@@ -204,7 +204,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         older = self._older_sums(row, rest, is_alone=not found)
         found += older
         rest = (rest - sum(map(token_counts, older), NO_TOKENS)).max(NO_TOKENS)
-        if rest.total:
+        if rest.total and not self.database.is_incomplete:
             answers += older
             requests = row.api_call_count - sum(usage.api_call_count for usage in answers)
             found.append(self._rest(row, rest, max(requests, 1), is_whole=not answers))

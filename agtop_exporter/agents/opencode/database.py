@@ -78,7 +78,8 @@ class TableParser(TableReader):
                     self._handle_message(row, message, table)
         for rowid, part in self.new_rows("part", PartRow):
             if not part.data.startswith(LONG_PARTS):
-                self._handle_part(part, is_late=rowid > self.state.first_parts)
+                is_late = rowid > self.state.first_parts or bool(database.reset)
+                self._handle_part(part, is_late=is_late)
         self._read_log()
         filled = [table for table in MESSAGES if not database.is_empty(table)]
         for session_id, session in self.batch.sessions.items():

@@ -77,7 +77,9 @@ class Queries:
         return self._find_parts(where, message_id, MESSAGE_STEPS)
 
     def _find_parts(self, where: str, message_id: str, limit: int) -> Iterator[Part]:
-        rows = self._database.find("part", PartRow, where=where, values=(message_id,), limit=limit)
+        rows = self._database.find(
+            "part", PartRow, where=where, values=(message_id,), limit=limit, is_detail=True
+        )
         for row in rows:
             part = self.part(row)
             if part is not None:
