@@ -141,7 +141,7 @@ class LiteLLMPrices:
             listed = (
                 *(_Key(f"{seller}/{name}", kind) for seller in sellers),
                 _Key(name, kind),
-                *(_Key(f"{maker}/{name}", "maker") for maker in MAKERS),
+                *(_Key(f"{maker}/{name}", "maker" if hints else kind) for maker in MAKERS),
                 _Key(f"anthropic.{name}", "alias"),
                 _Key(f"global.anthropic.{name}", "alias"),
                 *(_Key(f"{region}.anthropic.{name}", "regional") for region in _REGIONS),
