@@ -112,6 +112,27 @@ def test_an_earlier_price_of_long_prompts():
     assert BOOK.card("muse-ember", at=unix("2026-11-20")).tiers[1][1].cache_read == 12_000
 
 
+@pytest.mark.parametrize(
+    ("model", "provider", "at", "usd"),
+    [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0[1m]", "", "2025-11-01", (6.6, 0.66, 24.75)),
+        ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", "", "2025-11-01", (6, 0.6, 22.5)),
+        ("eu.anthropic.claude-sonnet-4-20250514-v1:0", "", "2025-09-01", (6, 0.6, 22.5)),
+        ("us.anthropic.claude-opus-4-6-v1", "", "2026-03-12", (11, 1.1, 41.25)),
+        ("us.anthropic.claude-opus-4-6-v1", "", "2026-03-13", (5.5, 0.55, 27.5)),
+        ("global.anthropic.claude-sonnet-4-6", "", "2026-03-12", (6, 0.6, 22.5)),
+        ("claude-sonnet-4-6", "google-vertex", "2026-03-12", (6, 0.6, 22.5)),
+        ("claude-sonnet-4@20250514", "vertex_ai", "2025-11-01", (6, 0.6, 22.5)),
+        ("anthropic/claude-sonnet-4", "openrouter", "2025-11-01", (6, 0.6, 22.5)),
+        ("openai.gpt-5.5", "amazon-bedrock", "2026-11-20", (11, 1.1, 49.5)),
+        ("gpt-5.6-cyber", "openai", "2026-11-20", (25, 2.5, 112.5)),
+    ],
+)
+def test_a_seller_charges_more_for_long_prompts(model, provider, at, usd):
+    long = BOOK.card(model, at=unix(at), provider=provider).tiers[-1][1]
+    assert tuple(rate / 1e6 for rate in (long.input, long.cache_read, long.output)) == usd
+
+
 def test_lines_of_one_model_do_not_overlap():
     for changed in (lambda c: c.is_complete or c.same_as, lambda c: c.speeds):
         lines = [(m, c.provider, *c.period) for c in CORRECTIONS if changed(c) for m in c.models]
