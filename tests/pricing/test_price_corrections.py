@@ -126,6 +126,8 @@ def test_an_earlier_price_of_long_prompts():
         ("anthropic/claude-sonnet-4", "openrouter", "2025-11-01", (6, 0.6, 22.5)),
         ("openai.gpt-5.5", "amazon-bedrock", "2026-11-20", (11, 1.1, 49.5)),
         ("gpt-5.6-cyber", "openai", "2026-11-20", (25, 2.5, 112.5)),
+        ("grok-4", "xai", "2026-02-01", (6, 0.75, 30)),
+        ("x-ai/grok-4.1-fast", "", "2026-02-01", (0.4, 0.05, 1)),
     ],
 )
 def test_a_seller_charges_more_for_long_prompts(model, provider, at, usd):
