@@ -52,7 +52,7 @@ class Explanation(msgspec.Struct, frozen=True):
     the name of the model in the source. `priced_by` is the provider that charges the price.
     `input_usd` to `output_usd` are the rates for short prompts. `derived` names the rates that the
     source does not list. They are computed from the input rate. `corrections` has the public
-    sources of the corrections of the price. `listings` has the price of this provider in each table.
+    sources of the corrections of the price. `listings` has the price of the provider in each table.
     """
 
     model: str
