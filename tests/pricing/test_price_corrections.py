@@ -98,6 +98,9 @@ def test_each_schedule_has_a_source_and_a_time(schedule):
         ("kimi-k2-turbo-preview", "2025-09-10", (2.4, 0.6, 10)),
         ("deepseek-ai/DeepSeek-V3.2", "2026-01-10", (0.28, 0.028, 0.42)),
         ("deepseek-v3.1", "2025-09-10", (0.56, 0.07, 1.68)),
+        ("azure/eu/gpt-5.6-luna", "2026-07-29", (1.1, 0.11, 6.6)),
+        ("azure/eu/gpt-5.6-luna", "2026-07-31", (0.22, 0.022, 1.32)),
+        ("azure/us/gpt-5.6-sol", "2026-08-20", (5.5, 0.55, 33)),
     ],
 )
 def test_an_earlier_price_applies_to_its_time(model, at, usd):
