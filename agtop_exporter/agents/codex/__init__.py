@@ -68,7 +68,7 @@ AGENT = Agent(
     effort_source="turn_context or thread_settings",
     exact="tokens of each response, service tier, context window, rate limits, plan",
     not_in_files="ephemeral threads, hidden title threads, the consolidation of memories, streams "
-    "that were cut; in versions up to 0.151, compactions by OpenAI; in versions up to 0.160, the "
-    "service tier unless it is changed",
+    "that were cut, the other model if OpenAI reroutes a request; in versions up to 0.151, "
+    "compactions by OpenAI; in versions up to 0.160, the service tier unless it is changed",
     versions_seen=("0.171.0", "0.169.0", "0.160.0", "0.155.0", "0.145.0", "0.130.0", "0.80.0"),
 )
