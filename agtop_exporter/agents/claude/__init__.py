@@ -111,8 +111,9 @@ AGENT = Agent(
         "service tier, region"
     ),
     not_in_files=(
-        "title, compaction and safety requests, tokens of web searches and web fetches, streams "
-        "that were cut or retried; before 2.1 a part of the output of a response"
+        "title, compaction, recap and safety requests, side questions, hooks that ask a model, "
+        "tokens of web searches and web fetches, streams that were cut or retried; before 2.1 a "
+        "part of the output of a response"
     ),
     versions_seen=("2.1.332", "2.1.330", "2.1.197", "2.0.50", "1.0.100"),
 )

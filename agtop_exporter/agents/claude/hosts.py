@@ -7,7 +7,7 @@ Sources (GitHub repository, and issue or pull request number):
   phuryn/claude-usage 22, JeanMeijer/slopmeter 21.
 * CCS (kaitranntt/ccs), which makes a directory for each account. Accounts can share their sessions
   in a group: cemalturkcan/opencode-anthropic-login-via-cli 1.
-* cc-mirror (numman-ali/cc-mirror, `src/core/constants.ts`), which makes a directory for each
+* cc-mirror (junhoyeo/tokscale 610; numman-ali/cc-mirror, `src/core/constants.ts`), for each
   provider of models.
 * Several programs that switch between accounts use `.claude-profiles`, such as
   jakubkontra/claude-profile-manager, or `.claude-accounts`.
