@@ -6,6 +6,7 @@ one, often one for each account, project or task.
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +50,8 @@ def _matching(folder: Path, place: str, home: Path) -> Iterator[Path]:
             yield folder / name
 
 
-def host_account(folder: Path, hosts: Iterable[Host]) -> str | None:
+@lru_cache(maxsize=1024)  # it is called for each directory of each refresh
+def host_account(folder: Path, hosts: tuple[Host, ...]) -> str | None:
     """Return the name of the account of a directory; None if no application made the directory."""
     for host in hosts:
         for place in host.places:
