@@ -12,6 +12,7 @@ from transcripts import SESSION, THREAD, Claude, Codex, usage
 from agtop_exporter.agents import claude, codex
 
 XCODE = "Library/Developer/Xcode/CodingAssistant"
+HAPPIER = ".happier/servers/cloud"
 PAPERCLIP = ".paperclip/instances/default/companies/9c21"
 STORE = "multica-sessions/default/7f3a/41d0"  # of an agent and an issue
 
@@ -20,6 +21,10 @@ CLAUDE = {
     ".ccs/instances/work": "ccs-work",
     ".ccs/shared/context-groups/default": "ccs-default",
     ".cc-mirror/zai/config": "cc-mirror-zai",
+    f"{HAPPIER}/daemon/connected-services/homes/claude-subscription/ada/claude/claude-config": (
+        "happier-ada"
+    ),
+    f"{HAPPIER}/profiles/native-cli/claude/ada": "happier-ada",
     ".claude-profiles/work": "work",
     ".claude-accounts/ada@example.com": "account-",  # and a hash
     ".claude-work": "claude-work",
@@ -39,6 +44,8 @@ CODEX = {
     ".paperclip/instances/default/codex-home": "",
     f"{PAPERCLIP}/codex-home": "",
     f"{PAPERCLIP}/agents/55aa/codex-home": "",
+    f"{HAPPIER}/daemon/connected-services/homes/openai-codex/ada/codex/codex-home": "happier-ada",
+    f"{HAPPIER}/profiles/native-cli/codex/ada": "happier-ada",
     ".codex-profiles/work": "work",
     ".codex-work": "codex-work",
     ".codex": "",

@@ -12,11 +12,14 @@ Sources (GitHub repository, and issue or pull request number):
   multica-ai/multica. Tasks that a user continues are in STORE, a folder of the default directory.
 * Paperclip, which makes a directory for each company and for each agent: paperclipai/paperclip 1379
   and 8710.
+* Happier, for each profile of an account: happier-dev/happier.
+* Several programs that switch between accounts use `.codex-profiles` or `.codex-accounts`.
 """
 
 from agtop_exporter.reading.hosts import Host
 
 STORE = "multica-sessions"
+
 _APPLICATIONS = (".config", "Library/Application Support", "AppData/Roaming")
 _CACHES = (".cache", "Library/Caches", "AppData/Local", ".local/share")  # the last one in WSL
 
@@ -32,6 +35,13 @@ HOSTS = (
             ".paperclip/instances/*/codex-home",
             ".paperclip/instances/*/companies/*/codex-home",
             ".paperclip/instances/*/companies/*/agents/*/codex-home",
+        ),
+    ),
+    Host(
+        "happier-*",
+        (
+            ".happier/servers/*/daemon/connected-services/homes/*/*/codex/codex-home",
+            ".happier/servers/*/profiles/native-cli/codex/*",
         ),
     ),
     Host("*", (".codex-profiles/*", ".codex-accounts/*")),
