@@ -12,7 +12,7 @@ _RUNS = re.compile(r"[0-9]+|[a-z]+|[A-Z]+")
 _MARK = re.compile(
     r" \([^()]*\)$"  # Dropbox, Nextcloud, web browsers
     r"|\.sync-conflict-[\w-]+$"  # Syncthing
-    r"|(?<=[0-9a-f]{4})(?: \d{1,2}|_backup)$"  # iCloud and others, after an id
+    r"|(?<=[0-9a-f]{4})(?: \d{1,2}|_backup|\.\d{8}_\d{6})$"  # iCloud and others, after an id
 )
 
 

@@ -26,8 +26,7 @@ def shorten(chat):
     """Replace the transcript as Cozempic does."""
     shutil.copy2(chat.path, chat.path.with_name(BACKUP))
     for record in chat.records:
-        record["message"].pop("usage", None)
-        record["message"].pop("stop_reason", None)
+        record.get("message", {}).pop("usage", None)
     chat.write()
 
 
@@ -39,6 +38,14 @@ def test_the_usage_in_the_earlier_version_counts(tmp_path, chat):
     shorten(chat)
     chat.assistant("m3").write()
     assert tokens(Look(tmp_path, agents=(claude.AGENT,))) == {SESSION: 45}
+
+
+def test_the_earlier_version_is_no_session_of_its_own(tmp_path, chat):
+    """Its first record can have no id."""
+    chat.records.insert(0, {"type": "summary", "summary": "Engine", "leafUuid": "u1"})
+    chat.write()
+    shorten(chat)
+    assert tokens(Look(tmp_path, agents=(claude.AGENT,))) == {SESSION: 30}
 
 
 def test_usage_that_was_counted_before_counts_once(tmp_path, chat):
