@@ -63,6 +63,7 @@ class Reader(Protocol):
     def listening_ports(self, pid: int) -> tuple[int, ...]: ...  # noqa: D102
     def namespace_mismatch(self, pid: int) -> str: ...  # noqa: D102
     def inner_pid(self, pid: int) -> int: ...  # noqa: D102
+    def stack_start(self, pid: int) -> int: ...  # noqa: D102
     def in_container(self) -> bool: ...  # noqa: D102
     def hides_others(self) -> bool: ...  # noqa: D102
 
@@ -209,6 +210,7 @@ class ProcessTracker:
                 cwd=self._reader.cwd(pid),
                 container=self._reader.namespace_mismatch(pid),
                 inner_pid=self._reader.inner_pid(pid),
+                stack_start=self._reader.stack_start(pid),
             )
         else:
             process = msgspec.structs.replace(process, argv=())  # they are private
