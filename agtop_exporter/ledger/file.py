@@ -23,6 +23,7 @@ from agtop_exporter.ledger.replacement import (
     draft,
     finish,
     readable,
+    reading_mode,
     transaction,
     uri_of,
 )
@@ -143,7 +144,7 @@ class LedgerFile:
 
     def _open_view(self, path: Path) -> None:
         try:
-            database = self._connect(path, _reading_mode(path))
+            database = self._connect(path, reading_mode(path))
             database.execute("BEGIN")
             if known_version(database) != schema.SCHEMA_VERSION:
                 self.read_intact_rows()
@@ -208,7 +209,7 @@ class LedgerFile:
         if _identity(self.path) in {(0, 0), self._identity}:
             return False
         try:
-            uri = uri_of(self.path, _reading_mode(self.path))
+            uri = uri_of(self.path, reading_mode(self.path))
             with contextlib.closing(connect(uri)) as database:
                 return schema.version_of(database) != schema.EMPTY_VERSION
         except sqlite3.Error:
@@ -266,14 +267,6 @@ def known_version(database: sqlite3.Connection) -> int:
             " install the newer agtop-exporter again"
         )
     return version
-
-
-def _reading_mode(path: Path) -> str:
-    """Return the mode in which SQLite opens a ledger file for reading, and creates no files.
-
-    Without a journal no process writes. `immutable` keeps SQLite from creating one.
-    """
-    return "ro" if beside(path, "-wal").exists() else "ro&immutable=1"
 
 
 def _identity(path: Path) -> tuple[int, int]:

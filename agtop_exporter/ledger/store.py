@@ -95,7 +95,10 @@ class Store(StoredRows):
         try:
             file.open_for_reading()
         except (OSError, sqlite3.Error) as error:
-            self._warn(file, reason or error)
+            if isinstance(error, sqlite3.Error) and is_damage(error):
+                self.read_intact_rows(error)
+            else:
+                self._warn(file, reason or error)
             return
         if reason is not None:
             self._warn(file, reason)
