@@ -200,6 +200,10 @@ class LedgerFile:
         self.repaired = f"{self.path} was removed or replaced: it was written again"
         self._start_writing()
 
+    def mark(self, *, stored: bool) -> None:
+        """Tell other processes whether the file has all data of this process."""
+        self._lock.mark(stored=stored)
+
     def is_in_place(self) -> bool:
         """Return whether the open file and its lock file are still at their paths."""
         return self._lock.is_held() and _identity(self.path) == self._identity

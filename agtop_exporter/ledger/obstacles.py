@@ -1,6 +1,8 @@
 """Describes the errors that prevent reading or writing the ledger file."""
 
 import errno
+import tempfile
+from pathlib import Path
 
 NO_LOCKS = ("SQLITE_PROTOCOL", "SQLITE_IOERR_SHM", "SQLITE_IOERR_LOCK", "SQLITE_IOERR_RDLOCK")
 """The beginnings of SQLite's errors on file systems without locks or without shared memory.
@@ -8,6 +10,7 @@ NO_LOCKS = ("SQLITE_PROTOCOL", "SQLITE_IOERR_SHM", "SQLITE_IOERR_LOCK", "SQLITE_
 Such file systems are some of NFS, Lustre, GPFS and 9P, on clusters and in virtual machines.
 """
 NO_SPACE = "SQLITE_IOERR_SHMSIZE"  # a full disk has no space for the shared memory
+_SPACE_BYTES = 65_536  # more than SQLite needs for an empty journal and its shared memory
 
 
 def text_of(error: Exception) -> str:
@@ -19,3 +22,17 @@ def text_of(error: Exception) -> str:
     if name.startswith(NO_LOCKS) or getattr(error, "errno", None) == errno.ENOLCK:
         text += " (file system without locks: name a local directory with --state-dir)"
     return text
+
+
+def obstacle_to_writing(directory: Path) -> str:
+    """Return the reason why a ledger cannot be written in a state directory; "" if it can.
+
+    A temporary file is written in the directory, or in the nearest parent directory that exists.
+    """
+    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing) as file:
+            file.write(bytes(_SPACE_BYTES))
+    except OSError as error:
+        return f"cannot write the ledger in {existing}: {text_of(error)}; a restart loses it"
+    return ""
