@@ -29,7 +29,7 @@ def obstacle_to_writing(directory: Path) -> str:
 
     A temporary file is written in the directory, or in the nearest parent directory that exists.
     """
-    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=existing) as file:
             file.write(bytes(_SPACE_BYTES))
