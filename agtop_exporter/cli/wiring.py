@@ -61,7 +61,8 @@ def settings_with_origins(
     `variables` are the environment variables. Raises AgtopError if the home directory of the user
     is unknown.
     """
-    check_home(variables)
+    reads_other_home = bool(getattr(options, "home", None) or variables.get("AGTOP_HOME"))
+    check_home(variables, reads_other_home=reads_other_home)
     flags = {name: value for name, value in vars(options).items() if name in Settings.model_fields}
     return load_with_origins(flags, variables, config=config_file(options, variables))
 

@@ -11,14 +11,12 @@ from agtop_exporter.ledger.accounts import Accounts, RunningTotal
 from agtop_exporter.ledger.changes import Changes
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
-from agtop_exporter.model import Cost, SessionState, UsageEvent
+from agtop_exporter.model import SAME_EVENT_SECONDS, Cost, SessionState, UsageEvent
 
 Price = Callable[[UsageEvent], Cost | None]
 """A function that returns the cost of an event, or None if its price is not known."""
 
 NO_KEYS: Mapping[bytes, Sequence[bytes]] = MappingProxyType({})
-
-SAME_EVENT_SECONDS = 600.0  # the records of one response are closer in time
 
 
 class Merging:

@@ -182,7 +182,7 @@ class Store(StoredRows):
     def entries(self, keys: Collection[bytes]) -> dict[bytes, Entry]:
         """Return the stored events with these keys, by key. Raises DamagedError."""
         found = self.new.find(keys)
-        wanted = [key for key in keys if key not in found] if self._database else []
+        wanted = [key for key in keys if key not in found] if self.has_events() else []
         for part in parts(wanted):
             marks = ",".join("?" * len(part))
             found.update(self._stored(f"WHERE key IN ({marks})", part))

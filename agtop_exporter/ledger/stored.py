@@ -29,6 +29,7 @@ class StoredRows:
     def __init__(self, file: LedgerFile | None = None) -> None:
         self.file = file
         self._has_old_keys: bool | None = None  # None: not known yet
+        self._had_events = False
 
     @property
     def _database(self) -> sqlite3.Connection | None:
@@ -109,6 +110,16 @@ class StoredRows:
         if self.file is None:
             return list(names)
         return [blake2b(name, digest_size=KEY_BYTES).digest() for name in names]
+
+    def has_events(self) -> bool:
+        """Return whether the table `events` has had rows. Raises DamagedError.
+
+        While it has none, a first scan need not search it for each event.
+        """
+        self._had_events = self._had_events or any(
+            True for _ in self._select("SELECT 1 FROM events LIMIT 1")
+        )
+        return self._had_events
 
     def old_keys(self, keys: Collection[bytes]) -> set[bytes]:
         """Return the members of `keys` that are stored without their event (see `retention`).

@@ -9,6 +9,7 @@ PICODOLLARS_PER_USD = 1_000_000_000_000
 SECONDS_PER_HOUR = 3600
 END_OF_TIME = 253_370_764_800.0  # unix seconds: datetime ends in the year 9999
 FUTURE_SECONDS = 60.0  # a record from further in the future has a wrong clock
+SAME_EVENT_SECONDS = 600.0  # the records of one response are closer in time
 NANOSECONDS = 1_000_000_000
 EPOCH = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)  # `time_text` adds the time zone
 MAX_SUM = 2**63 - 1  # largest integer of SQLite; 9.2 million US dollars in picodollars

@@ -28,6 +28,9 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 RunningTotal = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 """Number of tokens of all requests of a session so far."""
 
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""Another whole number. One that a reader state cannot store is a schema error."""
+
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time in a record. A time without a time zone is a schema error."""
 

@@ -19,15 +19,21 @@ def profile_folders(home: Path, default: str) -> tuple[Path, ...]:
 
     With the default `.agent`, examples are `.agent-work` and `.agent2`. At most PROFILES_MAX
     directories are returned. Files are not accessed, so a returned directory may be something else.
+    """
+    accounts = (name for name in home_names(home) if name.startswith(default))
+    chosen = [name for name in accounts if PROFILE.fullmatch(name.removeprefix(default))]
+    return tuple(home / name for name in chosen[:PROFILES_MAX])
+
+
+def home_names(home: Path) -> list[str]:
+    """Return the names of the entries of a home, sorted; an empty list if it cannot be listed.
+
     A home that cannot be listed is not reported, because its default directories may be readable.
     """
     try:
-        names = sorted(path.name for path in home.iterdir())
+        return sorted(path.name for path in home.iterdir())
     except OSError:
-        return ()
-    accounts = (name for name in names if name.startswith(default))
-    chosen = [name for name in accounts if PROFILE.fullmatch(name.removeprefix(default))]
-    return tuple(home / name for name in chosen[:PROFILES_MAX])
+        return []
 
 
 def named_profiles(folder: Path) -> tuple[Path, ...]:

@@ -194,6 +194,20 @@ def test_lines_of_one_response_may_be_a_moment_out_of_order(chat, request_id):
     assert requests_and_output(chat.told(), SESSION) == (1, 5)
 
 
+@pytest.mark.parametrize("request_id", [None, "req-1"])
+@pytest.mark.parametrize("wrong", ["2026-03-02T08:00:00.000Z", "1970-01-01T00:00:00.000Z", 5])
+def test_a_line_of_a_response_has_a_wrong_time(chat, request_id, wrong):
+    """The clock was set back, or the time was damaged."""
+    chat.user("Go")
+    for number in range(3):
+        chat.assistant("relay", tool("Bash", f"t{number}"), requestId=request_id)
+    chat.records[-2]["timestamp"] = wrong
+    path = chat.write()
+    once = Told(claude.AGENT, path)
+    assert requests_and_output(once, SESSION) == (1, 5)
+    assert totals(grown(path)) == totals(once.ledger)
+
+
 def test_another_request_id_is_another_response(chat):
     """A gateway may answer from its cache."""
     chat.user("Go")

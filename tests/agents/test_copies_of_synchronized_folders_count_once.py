@@ -8,9 +8,11 @@ import shutil
 
 import pytest
 from damaged_files import read_all
-from driving import used
+from driving import read_on, used
+from transcripts import write
 
 from agtop_exporter.agents import load_agents
+from agtop_exporter.ledger import Ledger
 
 NAMES = [
     "{stem} (Ada's conflicted copy 2026-11-30){suffix}",  # Dropbox, Nextcloud
@@ -40,3 +42,24 @@ def test_a_copy_beside_each_file_adds_nothing(agent, home):
         assert figures(home, agent) == expected
         for copy in copies:
             copy.unlink()
+
+
+IDS = ["11111111-1111-4111-8111-111111111111", "agent-a1b2c3d4"]
+RECORDS = {  # without the id of the session
+    "claude": {"type": "summary", "summary": "Engine", "leafUuid": "u1"},
+    "codebuddy": {"type": "ai-title", "aiTitle": "Engine", "timestamp": 1772445600000},
+}
+
+
+@pytest.mark.parametrize("stem", IDS)
+@pytest.mark.parametrize("name", NAMES[:-1])
+@pytest.mark.parametrize("agent", RECORDS)
+def test_the_id_in_the_name_of_a_copy_is_that_of_the_original(agent, stem, name, tmp_path):
+    """A transcript can begin with records that have no id."""
+    agent = next(each for each in load_agents() if each.name == agent)
+    ledger = Ledger()
+    for each in ("{stem}{suffix}", name):
+        path = tmp_path / each.format(stem=stem, suffix=".jsonl")
+        write(path, RECORDS[agent.name])
+        read_on(ledger, agent, str(path))
+    assert {session for _, session in ledger.sessions} == {stem}

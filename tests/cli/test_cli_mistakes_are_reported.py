@@ -64,6 +64,12 @@ def test_a_home_that_is_unknown(home):
 
 
 @pytest.mark.slow
+def test_a_relative_home_does_not_matter_while_another_is_read(tmp_path):
+    done = run("agtop-exporter", "--once", "--no-state", "--home", tmp_path, home="relative")
+    assert "agtop_build_info" in done.stdout
+
+
+@pytest.mark.slow
 def test_a_home_that_does_not_exist_is_not_created(tmp_path):
     """Otherwise a home that is not mounted yet would hide what is mounted later."""
     home = tmp_path / "missing"

@@ -49,7 +49,7 @@ def test_without_agents_there_are_no_problems(tmp_path):
     assert done.stdout.endswith("Nothing was checked.\n")
     roots = [root["path"] for root in claude(tmp_path)["roots"]]
     assert roots[:2] == [f"{tmp_path}/.claude/projects", f"{tmp_path}/.config/claude/projects"]
-    assert {root.rpartition("/")[2] for root in roots[2:]} == {"local-agent-mode-sessions"}
+    assert {root.rpartition("/")[2] for root in roots[3:]} == {"local-agent-mode-sessions"}
 
 
 @pytest.mark.slow

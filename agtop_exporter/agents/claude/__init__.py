@@ -13,11 +13,13 @@ from agtop_exporter.agents import Agent, Entry, Environment, listed_roots
 from agtop_exporter.agents.claude import cowork, limits
 from agtop_exporter.agents.claude.account import account_plan
 from agtop_exporter.agents.claude.family import read_transcript, transcripts
+from agtop_exporter.agents.claude.hosts import HOSTS
 from agtop_exporter.agents.claude.limits import FOLDER
 from agtop_exporter.agents.claude.processes import SIGNATURE, read_registries
 from agtop_exporter.agents.claude.status_line import read_status_line
 from agtop_exporter.agents.claude.types import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.reading.hosts import host_account, host_folders
 from agtop_exporter.reading.profiles import account_of, profile_folders
 from agtop_exporter.signature import RegistryReading
 
@@ -37,7 +39,7 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def _configured(home: Path, environment: Environment) -> tuple[Path, ...]:
-    return listed_roots(
+    own = listed_roots(
         environment,
         "CLAUDE_CONFIG_DIR",
         home / ".claude",
@@ -45,6 +47,7 @@ def _configured(home: Path, environment: Environment) -> tuple[Path, ...]:
         *profile_folders(home, FOLDER),
         below="projects",
     )
+    return (*own, *(folder / "projects" for folder in host_folders(home, HOSTS)))
 
 
 def bases(home: Path, _environment: Environment) -> tuple[Path, ...]:
@@ -71,7 +74,10 @@ def plan(home: Path, environment: Environment) -> str:
     return next(filter(None, (account_plan(one) for one in folders if not account(one))), "")
 
 
-account = partial(account_of, default=FOLDER)
+def account(folder: Path) -> str:
+    """Return the name of the account of a configuration directory; "" for the default one."""
+    made = host_account(folder, HOSTS)
+    return account_of(folder, default=FOLDER) if made is None else made
 
 
 def live_registry(home: Path, environment: Environment) -> RegistryReading:
@@ -105,8 +111,9 @@ AGENT = Agent(
         "service tier, region"
     ),
     not_in_files=(
-        "title, compaction and safety requests, tokens of web searches and web fetches, streams "
-        "that were cut or retried; before 2.1 a part of the output of a response"
+        "title, compaction, recap and safety requests, side questions, hooks that ask a model, "
+        "tokens of web searches and web fetches, streams that were cut or retried; before 2.1 a "
+        "part of the output of a response"
     ),
     versions_seen=("2.1.332", "2.1.330", "2.1.197", "2.0.50", "1.0.100"),
 )

@@ -28,7 +28,7 @@ __all__ = [
     "transcripts",
 ]
 
-SUFFIXES = (".jsonl", ".jsonl.replaced")
+SUFFIXES = (".jsonl", ".jsonl.replaced", ".jsonl.bak")
 FOLDER_DEPTH = 12  # levels below the folder of projects; workflows of 2.1 need 5
 
 
@@ -49,7 +49,10 @@ def transcripts(projects: Path) -> Iterator[os.DirEntry[str]]:
 
     Earlier transcripts are `<project>/<session>/before-cleanup/*.jsonl.replaced`. Since
     version 2.1.287, Claude Code can remove the records before a compaction from a transcript. It
-    keeps the earlier version if the variable CLAUDE_CODE_TRANSCRIPT_LOCAL_GC is `keep`.
+    keeps the earlier version if the variable CLAUDE_CODE_TRANSCRIPT_LOCAL_GC is `keep`. Other
+    programs that shorten transcripts keep the earlier version beside them, as
+    `<session>.<time>.jsonl.bak`. Cozempic removes the usage of all responses (Ruya-AI/cozempic,
+    `metadata-strip`).
     """
     return walk(projects, suffix=SUFFIXES, depth=FOLDER_DEPTH)
 

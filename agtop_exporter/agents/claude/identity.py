@@ -21,6 +21,7 @@ from zlib import crc32
 from agtop_exporter.agents.claude.records import Message, Record, Usage, token_counts
 from agtop_exporter.agents.claude.responses import Response, SessionRead
 from agtop_exporter.agents.claude.state import TranscriptState
+from agtop_exporter.model import SAME_EVENT_SECONDS
 from agtop_exporter.reading.identifiers import is_random
 
 # Maximum number of responses without a unique id whose next line may follow.
@@ -105,7 +106,8 @@ class Responses:
         """Return the response that a line belongs to; None if the line starts a new response.
 
         `record`, `message` and `usage` are the content of the line. If the line is older than the
-        first known line of a response without a unique id, the response gets a new time and key.
+        first known line of a response without a unique id, the response gets a new time and key,
+        except if the time of the line is wrong: the lines of one response are close in time.
         """
         request_id = record.request_id
         name = message.id or request_id or ""
@@ -125,10 +127,11 @@ class Responses:
         if response.is_after(record.seconds):
             if usage.prompt != response.usage.prompt:
                 return None
-            counted_as = response.key
-            self._name_by_first_line(session, record, message, response, usage)
-            response.time = record.seconds
-            response.other_keys += (counted_as,)
+            if response.time - record.seconds <= SAME_EVENT_SECONDS:
+                counted_as = response.key
+                self._name_by_first_line(session, record, message, response, usage)
+                response.time = record.seconds
+                response.other_keys += (counted_as,)
         response.answered = False
         self._remember_line(record, usage)
         if not response.listed:

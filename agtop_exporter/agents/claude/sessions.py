@@ -4,6 +4,7 @@ from agtop_exporter.agents.claude.records import Record
 from agtop_exporter.agents.claude.responses import SessionRead
 from agtop_exporter.agents.claude.state import TranscriptState
 from agtop_exporter.model import SessionUpdate
+from agtop_exporter.reading.identifiers import without_mark
 
 SUBAGENTS = "subagents"  # folder of a session's subagents
 
@@ -18,7 +19,7 @@ class Sessions:
 
     def __init__(self, path: str, state: TranscriptState) -> None:
         *folders, name = path.split("/")
-        stem = name.removesuffix(".jsonl")
+        stem = without_mark(name.partition(".jsonl")[0])
         self.by_id: dict[str, SessionRead] = {}
         self.main_chain = True
         self._path = path

@@ -22,6 +22,7 @@ from agtop_exporter.agents.codebuddy.records import (
 from agtop_exporter.model import PROMPT_RANK, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import seconds_of
+from agtop_exporter.reading.identifiers import without_mark
 from agtop_exporter.reading.open_calls import OpenCalls
 from agtop_exporter.reading.parsers import TranscriptParser
 from agtop_exporter.reading.state import ReaderState
@@ -50,7 +51,7 @@ class SessionParser(TranscriptParser[Record, SessionState]):
         path = Path(self.path)
         self.is_main = path.parent.name != SUBAGENTS
         self.session = batch.session(
-            path.stem,
+            without_mark(path.stem),
             parent_session_id="" if self.is_main else path.parents[1].name,
             subagent=not self.is_main,
             last_active=state.latest or None,

@@ -13,11 +13,13 @@ from functools import partial
 from pathlib import Path
 
 from agtop_exporter.agents import Agent, Environment, listed_roots
-from agtop_exporter.agents.codex import openclaw, orca
+from agtop_exporter.agents.codex import openclaw
 from agtop_exporter.agents.codex.account import account_plan
 from agtop_exporter.agents.codex.family import files, read, rollout_folders
+from agtop_exporter.agents.codex.hosts import HOSTS, STORE
 from agtop_exporter.agents.codex.processes import SIGNATURE
 from agtop_exporter.agents.codex.types import KNOWN_TYPES
+from agtop_exporter.reading.hosts import host_account, host_folders
 from agtop_exporter.reading.profiles import account_of, profile_folders
 
 NAME = "codex"
@@ -26,9 +28,10 @@ FOLDER = ".codex"  # name of the default home directory
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folders of active and archived rollouts in all home directories of Codex."""
-    further = (*profile_folders(home, FOLDER), *orca.homes(home))
-    own = listed_roots(environment, "CODEX_HOME", home / FOLDER, *further)
-    return rollout_folders((*own, *openclaw.homes(home, environment)))
+    own = listed_roots(environment, "CODEX_HOME", home / FOLDER, *profile_folders(home, FOLDER))
+    made = (*host_folders(home, HOSTS), *openclaw.homes(home, environment))
+    stores = (folder / STORE for folder in own)
+    return (*rollout_folders((*own, *made)), *stores)
 
 
 def bases(home: Path, environment: Environment) -> tuple[Path, ...]:
@@ -44,7 +47,7 @@ def plan(home: Path, environment: Environment) -> str:
 
 def account(folder: Path) -> str:
     """Return the name of the account of a home directory of Codex; "" for the default one."""
-    made = orca.account(folder)
+    made = host_account(folder, HOSTS)
     made = openclaw.account(folder) if made is None else made
     return account_of(folder, default=FOLDER) if made is None else made
 
@@ -65,7 +68,7 @@ AGENT = Agent(
     effort_source="turn_context or thread_settings",
     exact="tokens of each response, service tier, context window, rate limits, plan",
     not_in_files="ephemeral threads, hidden title threads, the consolidation of memories, streams "
-    "that were cut; in versions up to 0.151, compactions by OpenAI; in versions up to 0.160, the "
-    "service tier unless it is changed",
+    "that were cut, the other model if OpenAI reroutes a request; in versions up to 0.151, "
+    "compactions by OpenAI; in versions up to 0.160, the service tier unless it is changed",
     versions_seen=("0.171.0", "0.169.0", "0.160.0", "0.155.0", "0.145.0", "0.130.0", "0.80.0"),
 )

@@ -21,6 +21,7 @@ from agtop_exporter.signature import ProcessSignature
 __all__ = ["KNOWN_TYPES", "files", "read", "rollout_folders", "signature"]
 
 PLAIN, COMPRESSED = ".jsonl", ".jsonl.zst"
+FOLDER_DEPTH = 6  # levels below a root; a store of Multica has 6
 
 
 def read(path: str, cursor: Cursor, *, agent: str) -> Batch:
@@ -49,7 +50,7 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
     """
     plain: list[os.DirEntry[str]] = []
     compressed: list[os.DirEntry[str]] = []
-    for entry in walk(root, suffix=(PLAIN, COMPRESSED), depth=4):
+    for entry in walk(root, suffix=(PLAIN, COMPRESSED), depth=FOLDER_DEPTH):
         if entry.name.endswith(COMPRESSED):
             compressed.append(entry)
         else:

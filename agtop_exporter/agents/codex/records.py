@@ -2,7 +2,7 @@
 
 import msgspec
 
-from agtop_exporter.reading.decoding import UNDECODABLE, Count, Moment, RunningTotal
+from agtop_exporter.reading.decoding import UNDECODABLE, Count, Moment, Number, RunningTotal
 
 NOTHING = msgspec.Raw()
 
@@ -79,7 +79,7 @@ class Item(msgspec.Struct, gc=False):
     type: str = ""
     id: str = ""
     status: str | None = None
-    exit_code: int | None = None
+    exit_code: Number | None = None
     content: list[TextPart] | None = None
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from agtop_exporter.agents.copilot.document import Chat, Shared
 from agtop_exporter.reading.batch import BatchBuilder
-from agtop_exporter.reading.decoding import Decode, decoder
+from agtop_exporter.reading.decoding import Decode, Number, decoder
 from agtop_exporter.reading.state import ReaderState
 
 INITIAL, SET, PUSH, DELETE = range(4)  # kinds of changes
@@ -35,10 +35,10 @@ class Change(msgspec.Struct, gc=False):
     list.
     """
 
-    kind: int | None = None
+    kind: Number | None = None
     k: Path | None = None
     v: msgspec.Raw = msgspec.Raw()
-    i: int | None = None
+    i: Number | None = None
 
     def replaced_requests(self, count: int) -> range:
         """Return the indexes of the requests that this change may remove or replace.

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from agtop_exporter.reading.decoding import Count
+from agtop_exporter.reading.decoding import Count, Number
 
 
 class Shared(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
@@ -87,7 +87,7 @@ class Text(Shared):
 class ModelState(Shared):
     """The progress of a response. `value` is a number of VS Code's ResponseModelState."""
 
-    value: int | None = None
+    value: Number | None = None
     completed_at: float | None = None
 
 

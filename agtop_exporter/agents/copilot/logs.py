@@ -7,6 +7,7 @@ import msgspec
 
 from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.files import read_head
+from agtop_exporter.reading.identifiers import without_mark
 
 LOG = "events.jsonl"
 FOLDER = "session-state"
@@ -36,7 +37,7 @@ def session_id_of(path: str) -> str:
     The id is the name of the log's folder. In old versions, it is the file name of the log.
     """
     folder, _, name = path.rpartition("/")
-    return folder.rpartition("/")[2] if name == LOG else name.removesuffix(".jsonl")
+    return folder.rpartition("/")[2] if name == LOG else without_mark(name.removesuffix(".jsonl"))
 
 
 def writes_records(version: str) -> bool:

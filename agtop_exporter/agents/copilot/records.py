@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from agtop_exporter.model import TokenCounts
-from agtop_exporter.reading.decoding import Count, Moment, RunningTotal
+from agtop_exporter.reading.decoding import Count, Moment, Number, RunningTotal
 
 NANO_CREDITS = 10**9
 """The number of nano-AIU, the unit in which the tool records AI credits, of one AI credit."""
@@ -39,7 +39,7 @@ class Accounting(msgspec.Struct, gc=False, rename="camel"):
     """The session or subagent that made a request, and the number of the request in it."""
 
     source_session_id: str | None = None
-    sequence: int | None = None
+    sequence: Number | None = None
 
 
 class Usage(msgspec.Struct, gc=False, rename="camel"):

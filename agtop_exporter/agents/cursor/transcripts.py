@@ -21,6 +21,7 @@ from agtop_exporter.agents import tool_label
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.decoding import Moment
+from agtop_exporter.reading.identifiers import without_mark
 from agtop_exporter.reading.jsonl import read_jsonl
 from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.state import ReaderState
@@ -86,7 +87,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         below = path.parts[path.parts.index(FOLDER) + 1 :] if FOLDER in above else ()
         self.parent = below[0] if SUBAGENTS in below else ""
         is_flat = folder == FOLDER
-        self.session_id = path.stem if self.parent or is_flat else folder
+        self.session_id = without_mark(path.stem) if self.parent or is_flat else folder
         self.session = batch.session(
             "",
             parent_session_id=self.parent,

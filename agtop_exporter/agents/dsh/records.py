@@ -3,7 +3,7 @@
 import msgspec
 
 from agtop_exporter.model import TokenCounts
-from agtop_exporter.reading.decoding import Count
+from agtop_exporter.reading.decoding import Count, Number
 
 NOTHING = msgspec.Raw(b"{}")
 SESSION, SEED_END = "session", "session/end-seed"
@@ -110,8 +110,8 @@ class Reason(msgspec.Struct, gc=False):
 class Data(msgspec.Struct, gc=False, rename="camel"):
     """The content of an event. Which members it has depends on the type of the event."""
 
-    turn: int | None = None
-    step: int | None = None
+    turn: Number | None = None
+    step: Number | None = None
     message: Message | None = None
     usage: Usage | None = None
     stream: list[StreamRecord] | None = None
@@ -144,7 +144,7 @@ class Line(msgspec.Struct, gc=False, rename="camel"):
     """
 
     type: str = ""
-    seq: int | None = None
+    seq: Number | None = None
     time: float | None = None
     data: msgspec.Raw = NOTHING
     ignorable: bool | None = None
@@ -152,7 +152,7 @@ class Line(msgspec.Struct, gc=False, rename="camel"):
     cwd: str | None = None
     parent_session: str | None = None
     origin: str | None = None
-    seed_length: int | None = None
+    seed_length: Number | None = None
     is_seeded: bool | None = None
 
     @property

@@ -30,6 +30,7 @@ from agtop_exporter.agents.gemini.records import (
 )
 from agtop_exporter.model import PROMPT_RANK, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
+from agtop_exporter.reading.identifiers import without_mark
 from agtop_exporter.reading.parsers import UNNAMED_MAX
 from agtop_exporter.reading.state import ReaderState
 
@@ -252,15 +253,16 @@ def id_from_file(path: str) -> str:
     the file name without its suffix.
     """
     place = Path(path)
-    short = FILE_STEM.fullmatch(place.stem)
+    stem = without_mark(place.stem)
+    short = FILE_STEM.fullmatch(stem)
     if short is None:
-        return place.stem
+        return stem
     whole = re.compile(rb'"sessionId": ?"(' + short[1].encode() + rb'[^"\\]{1,64})"')
     relatives = (*place.parent.glob(f"*{short[1]}.json*"), place.parent.parent / "logs.json")
     for relative in relatives:
         if relative.is_file() and (found := whole.search(_head(relative))):
             return found[1].decode("utf-8", "replace")
-    return place.stem
+    return stem
 
 
 def _head(path: Path) -> bytes:

@@ -24,7 +24,7 @@ from agtop_exporter.agents.gemini.places import chats
 from agtop_exporter.agents.gemini.records import Tokens, token_counts, tool_name
 from agtop_exporter.model import NANOSECONDS, Batch, Cursor, SessionUpdate
 from agtop_exporter.reading.batch import BatchBuilder
-from agtop_exporter.reading.decoding import Count, Moment
+from agtop_exporter.reading.decoding import Count, Moment, Number
 from agtop_exporter.reading.framing import Objects
 from agtop_exporter.reading.jsonl import read_jsonl
 from agtop_exporter.reading.parsers import RecordParser
@@ -85,7 +85,7 @@ class Record(Event, gc=False):
     name: str | None = None
     timestamp: Moment | None = None
     time: Moment | None = None
-    hr_time: list[int] | None = msgspec.field(default=None, name="hrTime")
+    hr_time: list[Number] | None = msgspec.field(default=None, name="hrTime")
 
     def moment(self, event: Event) -> float:
         """Return the time of an event in unix seconds; 0 if the record has none."""

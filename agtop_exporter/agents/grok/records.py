@@ -6,7 +6,7 @@ import msgspec
 
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.costs import picodollars
-from agtop_exporter.reading.decoding import Moment, RunningTotal, seconds_of
+from agtop_exporter.reading.decoding import Moment, Number, RunningTotal, seconds_of
 
 KNOWN_TYPES = frozenset(  # values of `sessionUpdate`
     {"agent_message_chunk", "agent_thought_chunk", "auto_compact_cancelled"}
@@ -43,7 +43,7 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
     output_tokens: RunningTotal | None = 0
     reasoning_tokens: RunningTotal | None = 0
     model_calls: RunningTotal | None = 0
-    cost_usd_ticks: int | None = None
+    cost_usd_ticks: Number | None = None
     cost_is_partial: bool | None = None
 
     @property

@@ -20,6 +20,7 @@ from agtop_exporter.agents.qwen.records import (
 )
 from agtop_exporter.model import PROMPT_RANK, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
+from agtop_exporter.reading.identifiers import without_mark
 from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.state import ReaderState
 
@@ -53,7 +54,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         *above, folder, name = self.path.split("/")
         *_, below = self.path.rpartition("/subagents/")
         self.parent = below.partition("/")[0] if folder != "chats" and "subagents" in above else ""
-        self.stem = name.removesuffix(".jsonl") or name
+        self.stem = without_mark(name.removesuffix(".jsonl")) or name
         self.session = batch.session(
             "",
             parent_session_id=self.parent,
