@@ -19,6 +19,7 @@ from agtop_exporter.ledger.replacement import (
     FILE_NAME,
     beside,
     connect,
+    connect_alone,
     copy_of,
     draft,
     finish,
@@ -139,8 +140,11 @@ class LedgerFile:
             if isinstance(error, NewerSchemaError) or not beside(self.path, "-wal").exists():
                 raise
             # SQLite needs a shared memory file beside a journal. A full disk has no space for it.
-            with copy_of(self.path) as copy:
-                self._open_view(copy)
+            try:
+                with copy_of(self.path) as copy:
+                    self._open_view(copy)
+            except OSError:  # the disk with the temporary files is full, too
+                self._read_into_memory()
 
     def _open_view(self, path: Path) -> None:
         try:
@@ -151,6 +155,16 @@ class LedgerFile:
         except BaseException:
             self._disconnect()
             raise
+
+    def _read_into_memory(self) -> None:
+        """Copy the file into memory. Other processes cannot use the file meanwhile."""
+        memory = connect(":memory:")
+        with contextlib.closing(connect_alone(self.path)) as source:
+            source.backup(memory)
+        self._disconnect()
+        self.database = memory
+        if known_version(memory) != schema.SCHEMA_VERSION:
+            self.read_intact_rows()
 
     def read_intact_rows(self) -> None:
         """Copy the readable rows of an old or damaged file into a database in memory.

@@ -88,13 +88,23 @@ def draft(path: Path) -> Iterator[sqlite3.Connection]:
         raise
 
 
+def connect_alone(path: Path) -> sqlite3.Connection:
+    """Open a database so that no other process can use it. SQLite then shares no memory.
+
+    https://www.sqlite.org/wal.html#use_of_wal_without_shared_memory
+    """
+    database = connect(uri_of(path, "rw"))
+    database.execute("PRAGMA locking_mode = EXCLUSIVE")
+    return database
+
+
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[sqlite3.Connection]:
     """Yield a connection to a file that may be damaged.
 
     If the file cannot be read in place, the connection is to a copy of the file. This is the case
     on a full disk, and if the first page is damaged. The copy of a damaged file has a new first
-    page.
+    page. If there is no space for a copy, no other process can use the file meanwhile.
     """
     with contextlib.ExitStack() as stack:
         mode = "rw" if os.access(path, os.W_OK) else reading_mode(path)
@@ -104,10 +114,17 @@ def readable(path: Path) -> Iterator[sqlite3.Connection]:
         except sqlite3.Error as error:
             if not is_damage(error) and not lacks_journal(error):
                 raise
-            copy = stack.enter_context(copy_of(path))
-            if is_damage(error):
-                _write_first_page(copy)
-            source = stack.enter_context(contextlib.closing(connect(uri_of(copy, "rw"))))
+            source.close()
+            try:
+                copy = stack.enter_context(copy_of(path))
+            except OSError:
+                if is_damage(error):
+                    raise
+                source = stack.enter_context(contextlib.closing(connect_alone(path)))
+            else:
+                if is_damage(error):
+                    _write_first_page(copy)
+                source = stack.enter_context(contextlib.closing(connect(uri_of(copy, "rw"))))
         yield source
 
 

@@ -13,6 +13,7 @@ from events import batch, record, response
 from places import TESTS
 
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger.schema import SCHEMA_VERSION
 
 pytestmark = pytest.mark.integration
 
@@ -136,6 +137,26 @@ def test_a_full_disk_with_a_file_that_must_be_replaced(small_disk, tmp_path_fact
     assert (ledger.warning, ledger.durable) == ("", True)
     assert requests(directory) == 1
     assert all(ledger.totals[series] >= value for series, value in whole.totals.items())
+    ledger.close()
+    whole.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [3, SCHEMA_VERSION])
+def test_a_full_disk_that_also_has_the_temporary_files(small_disk, monkeypatch, version):
+    directory, _ = small_disk
+    shutil.copy(LEDGERS / f"version-{version}.db", directory / "ledger.db")
+    whole = Ledger(directory, read_only=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(directory))
+    ballast = directory / "ballast"
+    fill(ballast)
+    ledger = Ledger(directory)
+    assert "database or disk is full" in ledger.warning
+    assert ledger.totals.items() >= whole.totals.items() > set()
+    ballast.unlink()
+    record(ledger, response("new"))
+    assert (ledger.warning, ledger.durable) == ("", True)
+    assert requests(directory) == 1
     ledger.close()
     whole.close()
 
