@@ -209,15 +209,16 @@ class Corrections:
         for correction in corrections:
             if seller != correction.provider and not resells:
                 continue
-            if resells and correction.open_weights and (provider or "/" in names[0]):
-                continue  # another seller, perhaps with a price at OpenRouter
+            is_other = bool(provider) or "/" in names[0]
+            if resells and (correction.input == 0 or (correction.open_weights and is_other)):
+                continue  # perhaps another seller, with a price of its own
             edges = [*correction.period, *self._edges(correction, at)]
             start = max([start, *(edge for edge in edges if edge <= at)])
             end = min([end, *(edge for edge in edges if edge > at)])
             if not correction.applies(at) or (is_whole and correction.is_complete):
                 continue
             if card is None and correction.is_complete:
-                card = _unlisted(correction, "maker" if resells and provider else "exact")
+                card = _unlisted(correction, names, "maker" if resells and provider else "exact")
                 seller, resells = correction.provider, False
             if card is not None:
                 card = correction.corrected(card, is_peak=self._is_peak(correction, at))
@@ -260,13 +261,13 @@ def seller_of(card: PriceCard) -> str:
 NO_CORRECTIONS = Corrections()
 
 
-def _unlisted(correction: Correction, match: str) -> PriceCard:
+def _unlisted(correction: Correction, names: tuple[str, str], match: str) -> PriceCard:
     """Return a card for a model that no table has. Its rates are 0 until it is corrected."""
     nothing = Rates(0, 0, 0, 0, 0)
     return PriceCard(
         source=SOURCE,
         match=match,
-        model=min(correction.models),
+        model=min(correction.models & {name for each in names for name, _ in candidates(each)}),
         tiers=((0, nothing),),
         provider=correction.provider,
         derived=CACHE_TYPES,

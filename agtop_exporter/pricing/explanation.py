@@ -11,6 +11,7 @@ import msgspec
 from agtop_exporter.model import PICODOLLARS_PER_USD, PriceSource, time_text
 from agtop_exporter.pricing.book import PriceBook, PriceUse
 from agtop_exporter.pricing.card import STANDARD_TIERS, PriceCard
+from agtop_exporter.pricing.corrections import seller_of
 from agtop_exporter.pricing.rates import Rates, Tiers
 
 PICODOLLARS_PER_PRICE = PICODOLLARS_PER_USD // 1_000_000
@@ -51,7 +52,7 @@ class Explanation(msgspec.Struct, frozen=True):
     the name of the model in the source. `priced_by` is the provider that charges the price.
     `input_usd` to `output_usd` are the rates for short prompts. `derived` names the rates that the
     source does not list. They are computed from the input rate. `corrections` has the public
-    sources of the corrections of the price. `listings` has the prices in all tables.
+    sources of the corrections of the price. `listings` has the price of the provider in each table.
     """
 
     model: str
@@ -161,7 +162,14 @@ def _listings(
             differs=differences(used, card),
         )
         for card in cards
+        if _has_same_seller(used, card)
     )
+
+
+def _has_same_seller(used: PriceCard, other: PriceCard) -> bool:
+    if "maker" not in (used.match, other.match):
+        return True  # both of the billing provider
+    return used.match == other.match and seller_of(used) == seller_of(other)
 
 
 def differences(used: PriceCard, other: PriceCard) -> tuple[str, ...]:

@@ -186,7 +186,7 @@ def _price(found: Listing, info: ModelInfo, at: float) -> PricePeriod | None:
         tiers=tiers,
         speeds=_speeds(found, info, when=when, standard=tiers, claude=claude),
         provider=found.provider.id,
-        web_search=_fee(price),
+        web_search=_fee(price) if found.is_own else None,  # a resold model: another fee
         derived=unlisted(series),
     )
     return PricePeriod(*_period(info, at), card)

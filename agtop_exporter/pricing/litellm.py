@@ -67,12 +67,20 @@ MAKERS = {
 }
 """LiteLLM's name of a model maker -> the name in genai-prices."""
 
+_RESELLERS = ("dashscope", "mistral")  # makers that also sell models of other makers
+_RESOLD = ("deepseek-", "glm-", "kimi-", "minimax-", "zai-")
+
 _REGIONS = ("us", "eu", "apac", "au", "jp", "us-gov")
 
 
 class _Key(NamedTuple):
     key: str
     match: str
+
+
+def _resells(maker: str, model: str) -> bool:
+    """Return whether `maker` (LiteLLM's name) sells `model`, but another maker made it."""
+    return maker in _RESELLERS and model.startswith(_RESOLD)
 
 
 class LiteLLMPrices:
@@ -141,7 +149,10 @@ class LiteLLMPrices:
             listed = (
                 *(_Key(f"{seller}/{name}", kind) for seller in sellers),
                 _Key(name, kind),
-                *(_Key(f"{maker}/{name}", "maker") for maker in MAKERS),
+                *(
+                    _Key(f"{maker}/{name}", "maker" if hints or _resells(maker, name) else kind)
+                    for maker in MAKERS
+                ),
                 _Key(f"anthropic.{name}", "alias"),
                 _Key(f"global.anthropic.{name}", "alias"),
                 *(_Key(f"{region}.anthropic.{name}", "regional") for region in _REGIONS),

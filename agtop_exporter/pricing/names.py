@@ -14,7 +14,7 @@ _BEDROCK = re.compile(
 
 # Names with a cloud region whose price genai-prices does not tell from that of other regions.
 _REGION = re.compile(
-    r"^(?:azure/(?:us|eu|apac)/|(?:amazon-)?bedrock/[a-z]{2,3}(?:-[a-z]+)+-\d/"
+    r"^(?:azure/(?:us|us-gov|eu|apac)/|(?:amazon-)?bedrock/[a-z]{2,3}(?:-[a-z]+)+-\d/"
     r"|(?:[a-z_-]+/)?(?:us-gov\.|(?:us|eu|ap|apac|au|jp|ca|sa)\.(?:amazon|meta|mistral)\.))"
 )
 
@@ -27,7 +27,7 @@ _EFFORT = re.compile(
     r"|thinking-(?:low|medium|high|xhigh|max))(?=$|-fast$)"
 )
 _MAXIMUM = re.compile(
-    r"^(claude-[\w.-]+?|gpt-[\d.]+-(?:sol|terra|luna|astra))-(?:max|ultra)(?=$|-fast$)"
+    r"^(claude-[\w.-]+?|gpt-[\d.]+-(?:sol|terra|luna|astra)(?:-pro)?)-(?:max|ultra)(?=$|-fast$)"
 )
 
 # Parameters of Cursor: grok-4.6[effort=high,fast=true].
@@ -51,12 +51,15 @@ _CHANGES = (
     ("suffix-stripped", re.compile(r"-latest$"), ""),
     ("suffix-stripped", _EFFORT, ""),
     ("suffix-stripped", _MAXIMUM, r"\1"),
+    # the pro mode of a model, at the model's price of a token: gpt-6.2-sol-pro
+    ("suffix-stripped", re.compile(r"^(gpt-[\d.]+-(?:sol|terra|luna|astra))-pro$"), r"\1"),
 )
 
 # Other spellings of a name. They are tried last, because a table may list both spellings.
 _SPELLINGS = (
     # OpenRouter's variants at the listed price: the last three choose among the sellers of a model
     (re.compile(r":(?:beta|thinking|nitro|floor|exacto)$"), ""),
+    (re.compile(r"-thought$"), ""),  # Copilot: claude-3.7-sonnet-thought
     (re.compile(r"^(?=(?:fable|haiku|mythos|opus|sonnet)-\d)"), "claude-"),  # Cursor: sonnet-4.5
     (re.compile(r"^qwen-(?=\d)"), "qwen"),  # qwen-3.7-max
     (re.compile(r"(?<=\d)p(?=\d)"), "."),  # Fireworks: glm-5p3
@@ -81,6 +84,7 @@ _PROVIDERS = {
     "alibaba": "dashscope",
     "alibaba-cn": "dashscope",
     "fireworks-ai": "fireworks",
+    "fireworks_ai": "fireworks",
     "minimax-cn": "minimax",
     "moonshotai-cn": "moonshotai",
     "novita-ai": "novita",

@@ -77,7 +77,8 @@ class Sources(NamedTuple):
     def _of_seller_in_name(self, model: str, at: float) -> PricePeriod | None:
         """Return the price of the seller in a name such as `deepinfra/moonshotai/Kimi-K2.6`.
 
-        The result is None if the name begins with a maker, or if no table has the seller's price.
+        The result is None if no table has the seller's price. If the name begins with a maker of
+        models, as in `dashscope/deepseek-v4-pro`, LiteLLM's table must have the whole name.
         """
         seller, _, name = model.partition("/")
         if not name or has_region(model):
@@ -85,8 +86,8 @@ class Sources(NamedTuple):
         found = self._corrected(name, seller, at)
         if found is None or found.card is None or found.card.match == "maker":
             return None
-        is_seller = found.card.source == LITELLM and seller.lower() not in MAKERS
-        return found if "/" in name or is_seller else None
+        is_listed = seller.lower() not in MAKERS or found.card.model == model.lower()
+        return found if "/" in name or (found.card.source == LITELLM and is_listed) else None
 
     def _corrected(self, model: str, provider: str, at: float) -> PricePeriod | None:
         listed = self._listed(model, provider, at)

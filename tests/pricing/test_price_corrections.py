@@ -86,11 +86,56 @@ def test_each_schedule_has_a_source_and_a_time(schedule):
         ("grok-4.5-build", "2026-07-10", (2, 0.5, 6)),
         ("grok-4.5", "2026-08-01", (2, 0.3, 6)),
         ("mistral-medium-3", "2026-01-18", (0.4, 0.04, 2)),
+        ("gemini-2.5-pro", "2025-10-22", (1.25, 0.31, 10)),
+        ("gemini-2.5-pro-preview-06-05", "2025-06-10", (1.25, 0.31, 10)),
+        ("gemini-2.5-pro", "2025-10-24", (1.25, 0.125, 10)),
+        ("gemini-2.5-flash", "2025-07-02", (0.3, 0.075, 2.5)),
+        ("gemini-flash-latest", "2025-10-02", (0.3, 0.075, 2.5)),
+        ("gemini-2.5-flash-lite", "2025-07-30", (0.1, 0.025, 0.4)),
+        ("gemini-2.5-flash-preview-05-20", "2025-06-02", (0.15, 0.0375, 0.6)),
+        ("o3", "2025-06-09", (10, 2.5, 40)),
+        ("o3-2025-04-16", "2025-06-11", (2, 0.5, 8)),
+        ("kimi-k2-turbo-preview", "2025-09-10", (2.4, 0.6, 10)),
+        ("deepseek-ai/DeepSeek-V3.2", "2026-01-10", (0.28, 0.028, 0.42)),
+        ("deepseek-v3.1", "2025-09-10", (0.56, 0.07, 1.68)),
+        ("azure/eu/gpt-5.6-luna", "2026-07-29", (1.1, 0.11, 6.6)),
+        ("azure/eu/gpt-5.6-luna", "2026-07-31", (0.22, 0.022, 1.32)),
+        ("azure/us/gpt-5.6-sol", "2026-08-20", (5.5, 0.55, 33)),
     ],
 )
 def test_an_earlier_price_applies_to_its_time(model, at, usd):
     first = BOOK.card(model, at=unix(at)).tiers[0][1]
     assert tuple(rate / 1e6 for rate in (first.input, first.cache_read, first.output)) == usd
+
+
+def test_an_earlier_price_of_long_prompts():
+    at = unix("2025-07-02")
+    (_, short), (above, long) = BOOK.card("google/gemini-2.5-pro", at=at).tiers
+    assert (above, short.cache_read, long.cache_read) == (200_000, 310_000, 625_000)
+    assert BOOK.card("muse-ember", at=unix("2026-11-20")).tiers[1][1].cache_read == 12_000
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "at", "usd"),
+    [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0[1m]", "", "2025-11-01", (6.6, 0.66, 24.75)),
+        ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", "", "2025-11-01", (6, 0.6, 22.5)),
+        ("eu.anthropic.claude-sonnet-4-20250514-v1:0", "", "2025-09-01", (6, 0.6, 22.5)),
+        ("us.anthropic.claude-opus-4-6-v1", "", "2026-03-12", (11, 1.1, 41.25)),
+        ("us.anthropic.claude-opus-4-6-v1", "", "2026-03-13", (5.5, 0.55, 27.5)),
+        ("global.anthropic.claude-sonnet-4-6", "", "2026-03-12", (6, 0.6, 22.5)),
+        ("claude-sonnet-4-6", "google-vertex", "2026-03-12", (6, 0.6, 22.5)),
+        ("claude-sonnet-4@20250514", "vertex_ai", "2025-11-01", (6, 0.6, 22.5)),
+        ("anthropic/claude-sonnet-4", "openrouter", "2025-11-01", (6, 0.6, 22.5)),
+        ("openai.gpt-5.5", "amazon-bedrock", "2026-11-20", (11, 1.1, 49.5)),
+        ("gpt-5.6-cyber", "openai", "2026-11-20", (25, 2.5, 112.5)),
+        ("grok-4", "xai", "2026-02-01", (6, 0.75, 30)),
+        ("x-ai/grok-4.1-fast", "", "2026-02-01", (0.4, 0.05, 1)),
+    ],
+)
+def test_a_seller_charges_more_for_long_prompts(model, provider, at, usd):
+    long = BOOK.card(model, at=unix(at), provider=provider).tiers[-1][1]
+    assert tuple(rate / 1e6 for rate in (long.input, long.cache_read, long.output)) == usd
 
 
 def test_lines_of_one_model_do_not_overlap():

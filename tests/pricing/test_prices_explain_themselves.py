@@ -58,6 +58,15 @@ def test_a_disagreement_names_the_table_and_the_rates():
     assert other.date == "2026-05-27T16:41:00.000Z"
 
 
+def test_the_price_of_another_seller_is_no_disagreement():
+    """LiteLLM's table lists Alibaba's price of this model of DeepSeek."""
+    for provider in ("", "opencode"):
+        found = explain(PriceBook(), "deepseek-v4-pro", provider=provider, at=NOW)
+        assert [listing.source for listing in found.listings] == ["genai-prices"]
+    (listing,) = explain(PriceBook(), "deepseek-v4-pro", provider="dashscope", at=NOW).listings
+    assert listing.priced_as == "dashscope/deepseek-v4-pro"
+
+
 def test_an_override_disagrees_with_the_tables():
     book = invented_book(overrides={"gpt-77": {"input": 1, "cache_read": 0.2, "output": 8}})
     answer = explained(book)

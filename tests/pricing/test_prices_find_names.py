@@ -68,6 +68,8 @@ def test_a_name_is_found(model, provider, found):
         "claude-haiku-4-5-high-fast",
         "gpt-5.9-codex-max",
         "gpt-5.9-sol-max",
+        "gpt-5.9-sol-pro",
+        "gpt-5.6-pro",
         "gpt-5.9-high",
         "devstral-medium",
     ],
@@ -116,6 +118,11 @@ def test_an_effort_changes_no_price():
         ("kimi-k2-0905", "kimi-k2-0905-preview"),
         ("gemini-3-flash-a", "gemini-3.5-flash"),
         ("gemini-pro-agent", "gemini-3.1-pro-preview"),
+        ("claude-3.7-sonnet-thought", "claude-3-7-sonnet-latest"),
+        ("gpt-6.2-sol-pro", "gpt-6.2-sol"),
+        ("openai/gpt-5.6-luna-pro", "gpt-5.6-luna"),
+        ("gpt-5.6-sol-pro-max", "gpt-5.6-sol"),
+        ("meta/muse-ember", "muse-ember-1.0"),
     ],
 )
 def test_names_that_agents_write_have_the_price_of_the_model(name, model):

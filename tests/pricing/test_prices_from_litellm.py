@@ -153,7 +153,8 @@ def test_general_price_wins_over_a_region():
     [
         ("gpt-99-20260101", "", "gpt-99", "date-stripped"),
         ("openai/gpt-99", "", "gpt-99", "prefix-stripped"),
-        ("grok-99", "", "xai/grok-99", "maker"),
+        ("grok-99", "", "xai/grok-99", "exact"),
+        ("vercel/grok-99", "", "xai/grok-99", "maker"),
         ("grok-99", "x-ai", "xai/grok-99", "exact"),
         ("gpt-99", "azure", "azure/gpt-99", "exact"),
     ],

@@ -78,3 +78,19 @@ def test_a_search_without_tokens_is_billed():
     search = UsageEvent("call:1", "s", AT, "gpt-5.5", web_searches=1)
     assert BOOK.cost(search) == Cost(web_search=10_000_000_000)
     assert BOOK.cost(UsageEvent("call:1", "s", AT, "no-such-model", web_searches=1)) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "usd"),
+    [
+        ("gpt-5.5", "openai", 0.01),
+        ("gpt-5.5", "azure", 0.014),
+        ("gpt-5.1-codex-max", "azure", 0.014),
+        ("azure/gpt-5.4", "", 0.014),
+        ("claude-sonnet-4-5", "azure", 0.01),
+        ("gpt-4o", "azure", None),  # OpenAI's fee does not apply
+    ],
+)
+def test_a_seller_has_its_own_fee_for_web_searches(model, provider, usd):
+    fee = PriceBook().card(model, at=1_795_176_000.0, provider=provider).web_search
+    assert fee == (None if usd is None else round(usd * 10**12))

@@ -14,7 +14,7 @@ from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
 
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.pricing import PriceBook
-from agtop_exporter.pricing.names import has_region
+from agtop_exporter.pricing.names import has_region, known_as
 
 BOOK = PriceBook()
 
@@ -53,7 +53,8 @@ def test_each_seller_that_only_the_second_list_has_keeps_its_prices():
     compared = 0
     for model, entry in json.loads(text, parse_float=Decimal)["models"].items():
         seller, keys = entry["litellm_provider"], ("input_cost_per_token", "output_cost_per_token")
-        if find_provider_by_id(sellers, seller) is None and all(entry.get(key) for key in keys):
+        is_second = find_provider_by_id(sellers, known_as(seller)) is None
+        if is_second and all(entry.get(key) for key in keys):
             first = card(model, seller).tiers[0][1]
             listed = [round(Decimal(entry[key]) * 10**12) for key in keys]
             assert [first.input, first.output] == listed, model
@@ -75,6 +76,7 @@ def test_a_price_of_the_maker_is_marked():
         ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", (3, 0.3, 15)),
         ("eu.amazon.nova-pro-v1:0", (1.05, 0.2625, 4.2)),
         ("azure/eu/gpt-5.1", (1.375, 0.1375, 11)),
+        ("azure/us-gov/gpt-5.1", (1.71875, 0.171875, 13.75)),
         ("azure/gpt-5.1", (1.25, 0.125, 10)),
     ],
 )
@@ -88,7 +90,8 @@ def test_a_name_without_a_region(model):
 
 
 def test_cache_reads_that_the_first_source_lacks_come_from_the_next():
-    assert rates("codestral-latest", "mistral") == (0.3, 0.03, 0.9)
+    for provider in ("", "mistral"):
+        assert rates("codestral-latest", provider) == (0.3, 0.03, 0.9)
     assert "cache_read" not in card("codestral-latest", "mistral").derived
     batch = card("codestral-latest", "mistral").speeds["batch"][0][1]
     assert batch.cache_read * 10 == batch.input
@@ -125,6 +128,12 @@ def test_thinking_costs_more_where_the_provider_lists_it():
         ("qwen-plus", "2026-11-20", (0.4, 0.08, 1.2)),
         ("claude-opus-41", "2026-11-20", (15, 1.5, 75)),
         ("k3.1-pro", "2026-11-20", (2, 0.2, 10)),
+        ("grok-3-fast-beta", "2026-11-20", (1.25, 0.2, 2.5)),
+        ("magistral-medium-latest", "2026-07-30", (2, 0.2, 5)),
+        ("magistral-medium-latest", "2026-08-01", (1.5, 0.15, 7.5)),
+        ("magistral-small-latest", "2026-08-01", (0.15, 0.015, 0.6)),
+        ("mistral-vibe-cli-latest", "2026-04-28", (0.4, 0.04, 2)),
+        ("mistral-vibe-cli-latest", "2026-05-01", (1.5, 0.15, 7.5)),
         ("mimo-v2-pro", "2026-05-26", (1, 0.2, 3)),
         ("mimo-v2-pro", "2026-05-28", (0.435, 0.0036, 0.87)),
     ],
@@ -177,6 +186,11 @@ def test_other_sellers_still_sell_a_model_whose_maker_gave_its_name_to_another()
         ("Qwen/Qwen3-Coder-Next", "huggingface", (0.12, 0.07, 0.8)),  # OpenRouter's
         ("xiaomi/mimo-v2.5-pro", "kilo", (0.435, 0.0036, 0.87)),
         ("fireworks_ai/glm-4p7", "", (0.6, 0.3, 2.2)),
+        ("fireworks_ai/accounts/fireworks/models/deepseek-v4-pro", "", (1.74, 0.145, 3.48)),
+        ("deepseek-v4-pro", "fireworks_ai", (1.74, 0.145, 3.48)),
+        ("dashscope/deepseek-v4-pro", "", (2.4, 0.2, 4.8)),
+        ("dashscope/qwen3-coder-plus", "", (1, 0.1, 5)),
+        ("deepseek/deepseek-v4-pro", "", (0.66, 0.022, 1.98)),
     ],
 )
 def test_the_seller_has_precedence_under_each_of_its_names(model, provider, usd):
@@ -197,7 +211,24 @@ def test_a_free_variant_costs_nothing_at_its_seller():
     assert card("mimo-v2.6-flash-free", "openrouter") is None
 
 
+def test_a_free_model_costs_nothing_at_its_maker_only():
+    for model, provider in (
+        ("glm-4.7-flash", "zai"),
+        ("glm-4.5-flash", "zai-coding-plan"),
+        ("gemini-2.0-pro-exp-02-05", "google"),
+        ("gemini-2.5-pro-exp-03-25", ""),
+    ):
+        assert card(model, provider).cost(TokenCounts(1, 2, 3, 4, 5)).total == 0
+    assert rates("z-ai/glm-4.7-flash", "openrouter") == (0.0605, 0.01, 0.4)
+    for provider in ("", "vercel", "ollama"):
+        assert card("glm-4.7-flash", provider) is None
+    explained = card("glm-4.7-flash", "zai")
+    assert (explained.model, explained.match) == ("glm-4.7-flash", "exact")
+
+
 def test_a_seller_has_only_service_tiers_that_it_lists():
+    assert "priority" in card("gemini-4-argon").speeds
+    assert not card("github_copilot/gemini-4-argon").speeds
     assert card("openai/gpt-5.4", "openrouter").cost(TokenCounts(input=1), speed="priority") is None
     assert card("gpt-5.4", "openai").cost(TokenCounts(input=1), speed="priority").input == 5_000_000
 
