@@ -23,7 +23,7 @@ class Known(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_root(self) -> bool:
-        """Whether the process is the root of a process tree: an agent process, but no helper."""
+        """Whether the process is an agent process, but no helper; a root, unless it is a fork."""
         return self.recognized is not None and self.recognized.role != "helper"
 
 
