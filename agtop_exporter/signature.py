@@ -34,6 +34,7 @@ class ProcessSignature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     executables: frozenset[str] = frozenset()  # names of programs, titles or scripts
     titles: frozenset[str] = frozenset()  # common words, compared only if an interpreter runs
     packages: tuple[str, ...] = ()  # npm packages whose scripts are the agent
+    modules: frozenset[str] = frozenset()  # Python packages that `python -m` runs
     version_folders: tuple[str, ...] = ()  # folders whose programs are named after a version
     tools: frozenset[str] = frozenset()  # names (argv[0]) under which the program is only a tool
     helpers: tuple[tuple[str, ...], ...] = ()  # commands that never run a session

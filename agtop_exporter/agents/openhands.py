@@ -207,6 +207,7 @@ AGENT = Agent(
     read=read,
     signature=ProcessSignature(
         executables=frozenset({"openhands"}),
+        modules=frozenset({"openhands_cli"}),
         helpers=(*MCP_COMMANDS, *MAINTENANCE_COMMANDS),
         hosts=(("serve",), ("acp",), ("web",)),
         resume_options=frozenset({"--resume"}),

@@ -19,10 +19,12 @@ from agtop_exporter.ledger.replacement import (
     FILE_NAME,
     beside,
     connect,
+    connect_alone,
     copy_of,
     draft,
     finish,
     readable,
+    reading_mode,
     transaction,
     uri_of,
 )
@@ -138,18 +140,31 @@ class LedgerFile:
             if isinstance(error, NewerSchemaError) or not beside(self.path, "-wal").exists():
                 raise
             # SQLite needs a shared memory file beside a journal. A full disk has no space for it.
-            with copy_of(self.path) as copy:
-                self._open_view(copy)
+            try:
+                with copy_of(self.path) as copy:
+                    self._open_view(copy)
+            except OSError:  # the disk with the temporary files is full, too
+                self._read_into_memory()
 
     def _open_view(self, path: Path) -> None:
         try:
-            database = self._connect(path, _reading_mode(path))
+            database = self._connect(path, reading_mode(path))
             database.execute("BEGIN")
             if known_version(database) != schema.SCHEMA_VERSION:
                 self.read_intact_rows()
         except BaseException:
             self._disconnect()
             raise
+
+    def _read_into_memory(self) -> None:
+        """Copy the file into memory. Other processes cannot use the file meanwhile."""
+        memory = connect(":memory:")
+        with contextlib.closing(connect_alone(self.path)) as source:
+            source.backup(memory)
+        self._disconnect()
+        self.database = memory
+        if known_version(memory) != schema.SCHEMA_VERSION:
+            self.read_intact_rows()
 
     def read_intact_rows(self) -> None:
         """Copy the readable rows of an old or damaged file into a database in memory.
@@ -199,6 +214,10 @@ class LedgerFile:
         self.repaired = f"{self.path} was removed or replaced: it was written again"
         self._start_writing()
 
+    def mark(self, *, stored: bool) -> None:
+        """Tell other processes whether the file has all data of this process."""
+        self._lock.mark(stored=stored)
+
     def is_in_place(self) -> bool:
         """Return whether the open file and its lock file are still at their paths."""
         return self._lock.is_held() and _identity(self.path) == self._identity
@@ -208,7 +227,7 @@ class LedgerFile:
         if _identity(self.path) in {(0, 0), self._identity}:
             return False
         try:
-            uri = uri_of(self.path, _reading_mode(self.path))
+            uri = uri_of(self.path, reading_mode(self.path))
             with contextlib.closing(connect(uri)) as database:
                 return schema.version_of(database) != schema.EMPTY_VERSION
         except sqlite3.Error:
@@ -266,14 +285,6 @@ def known_version(database: sqlite3.Connection) -> int:
             " install the newer agtop-exporter again"
         )
     return version
-
-
-def _reading_mode(path: Path) -> str:
-    """Return the mode in which SQLite opens a ledger file for reading, and creates no files.
-
-    Without a journal no process writes. `immutable` keeps SQLite from creating one.
-    """
-    return "ro" if beside(path, "-wal").exists() else "ro&immutable=1"
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 The file has one line, such as `daemon 4711`: the kind and the id of the process that holds the
 lock. A `command` ends soon, so a daemon waits for its end. The modification time of the file is the
-time at which the last process acquired the lock.
+time at which the last process acquired the lock, and 0 while this process cannot write the ledger.
 """
 
 import contextlib
@@ -88,6 +88,15 @@ class Lock:
         except OSError:
             return False
 
+    def mark(self, *, stored: bool) -> None:
+        """Tell other processes whether the ledger file has all data of this process.
+
+        Only the modification time changes, because a full disk has no space for a text.
+        """
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.utime(self._descriptor, None if stored else (0, 0))
+
     def release(self) -> None:
         """Release the lock."""
         if self._descriptor is not None:
@@ -96,7 +105,12 @@ class Lock:
 
 
 def is_locked(directory: Path) -> bool:
-    """Return whether another process writes the ledger in a state directory."""
+    """Return whether another process writes the ledger in a state directory.
+
+    The result is False while the other process cannot write the ledger file.
+    """
+    if last_writer_started_at(directory) == 0:
+        return False
     try:
         descriptor = os.open(directory / LOCK_NAME, os.O_RDWR)
     except OSError:
@@ -114,7 +128,10 @@ def is_locked(directory: Path) -> bool:
 
 
 def last_writer_started_at(directory: Path) -> float | None:
-    """Return when the last writer of a ledger started (unix seconds); None if there was none."""
+    """Return when the last writer of a ledger started (unix seconds); None if there was none.
+
+    The result is 0 if the last writer had data that it could not write.
+    """
     try:
         return (directory / LOCK_NAME).stat().st_mtime
     except OSError:

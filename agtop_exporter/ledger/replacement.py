@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agtop_exporter import platforms
 from agtop_exporter.ledger import schema
-from agtop_exporter.ledger.salvage import is_damage
+from agtop_exporter.ledger.salvage import is_damage, lacks_journal
 
 FILE_NAME = "ledger.db"
 BUSY_SECONDS = 2.0
@@ -88,25 +88,52 @@ def draft(path: Path) -> Iterator[sqlite3.Connection]:
         raise
 
 
+def connect_alone(path: Path) -> sqlite3.Connection:
+    """Open a database so that no other process can use it. SQLite then shares no memory.
+
+    https://www.sqlite.org/wal.html#use_of_wal_without_shared_memory
+    """
+    database = connect(uri_of(path, "rw"))
+    database.execute("PRAGMA locking_mode = EXCLUSIVE")
+    return database
+
+
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[sqlite3.Connection]:
     """Yield a connection to a file that may be damaged.
 
-    If the first page of the file cannot be read, the connection is to a copy of the file. The copy
-    has a new first page.
+    If the file cannot be read in place, the connection is to a copy of the file. This is the case
+    on a full disk, and if the first page is damaged. The copy of a damaged file has a new first
+    page. If there is no space for a copy, no other process can use the file meanwhile.
     """
     with contextlib.ExitStack() as stack:
-        mode = "rw" if os.access(path, os.W_OK) else "ro&immutable=1"
+        mode = "rw" if os.access(path, os.W_OK) else reading_mode(path)
         source = stack.enter_context(contextlib.closing(connect(uri_of(path, mode))))
         try:
             source.execute("SELECT * FROM sqlite_schema").fetchall()
         except sqlite3.Error as error:
-            if not is_damage(error):
+            if not is_damage(error) and not lacks_journal(error):
                 raise
-            copy = stack.enter_context(copy_of(path))
-            _write_first_page(copy)
-            source = stack.enter_context(contextlib.closing(connect(uri_of(copy, "rw"))))
+            source.close()
+            try:
+                copy = stack.enter_context(copy_of(path))
+            except OSError:
+                if is_damage(error):
+                    raise
+                source = stack.enter_context(contextlib.closing(connect_alone(path)))
+            else:
+                if is_damage(error):
+                    _write_first_page(copy)
+                source = stack.enter_context(contextlib.closing(connect(uri_of(copy, "rw"))))
         yield source
+
+
+def reading_mode(path: Path) -> str:
+    """Return the mode in which SQLite opens a ledger file for reading, and creates no files.
+
+    Without a journal no process writes. `immutable` keeps SQLite from creating one.
+    """
+    return "ro" if beside(path, "-wal").exists() else "ro&immutable=1"
 
 
 def uri_of(path: Path, mode: str) -> str:

@@ -22,11 +22,21 @@ _DAMAGE = frozenset(
         sqlite3.SQLITE_CONSTRAINT,
     }
 )
+_NO_JOURNAL = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Return whether an error means that the content of the file is damaged."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+
+
+def lacks_journal(error: sqlite3.Error) -> bool:
+    """Return whether an error may mean that SQLite cannot use the files beside the database.
+
+    SQLite needs a shared memory file beside a journal. A full disk or a read-only directory has no
+    place for it.
+    """
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_JOURNAL
 
 
 def is_intact(database: sqlite3.Connection, tables: Iterable[str] = ()) -> bool:

@@ -95,7 +95,10 @@ class Store(StoredRows):
         try:
             file.open_for_reading()
         except (OSError, sqlite3.Error) as error:
-            self._warn(file, reason or error)
+            if isinstance(error, sqlite3.Error) and is_damage(error):
+                self.read_intact_rows(error)
+            else:
+                self._warn(file, reason or error)
             return
         if reason is not None:
             self._warn(file, reason)
@@ -257,9 +260,12 @@ class Store(StoredRows):
                 raise DamagedError(str(error)) from error
             self.warning = f"cannot write {file.path}: {text_of(error)}; going on in memory"
             self._refused_events = len(self.new)
+            file.mark(stored=False)
             if file.database is None:
                 self._open_for_reading(file, error)
             return False
+        if self.warning:
+            file.mark(stored=True)
         self.warning, self.erases = "", False
         self.new = NewRows()
         self._refused_events = 0

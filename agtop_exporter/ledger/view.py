@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from agtop_exporter.labels import SeriesLimit
 from agtop_exporter.ledger import counting, limits
+from agtop_exporter.ledger.obstacles import obstacle_to_writing
 from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.ledger.totals import OF_USERS
@@ -95,6 +96,9 @@ class LedgerView:
     def problem(self) -> str:
         """Return `warning` if it is not empty.
 
-        Otherwise, check all pages of the file. Return a message if a page is damaged, else "".
+        Otherwise, check all pages of the file, and whether a file can be written beside it. Return
+        a message about the first problem, or "".
         """
-        return self.warning or self._state.store.damage()
+        store = self._state.store
+        obstacle = obstacle_to_writing(store.file.path.parent) if store.file else ""
+        return self.warning or store.damage() or obstacle

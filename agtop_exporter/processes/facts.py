@@ -38,6 +38,7 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     zombie: bool = False  # the process has ended, and its parent has not waited for it
     container: str = ""  # the differing namespace, such as `other_pid_namespace`; "" if none
     inner_pid: int = 0  # the pid in the container; 0 if unknown, or if not in a container
+    stack_start: int = 0  # address of the stack, the same in a fork; 0 if unknown
 
 
 class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):

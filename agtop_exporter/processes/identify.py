@@ -50,6 +50,7 @@ def identify(process: Process, signatures: Mapping[str, ProcessSignature]) -> Re
             None,
         )
     script, arguments = script_of(process)
+    module, after_module = _module_of(process)
     for agent, signature in signatures.items():
         if _first_name(process) in signature.tools:
             return None
@@ -59,8 +60,8 @@ def identify(process: Process, signatures: Mapping[str, ProcessSignature]) -> Re
             if not _is_script_of(script, signature):
                 arguments = process.argv[2 if hosted else 1 :]
             return _describe(agent, signature, arguments)
-        if _is_script_of(script, signature):
-            return _describe(agent, signature, arguments)
+        if _is_script_of(script, signature) or module in signature.modules:
+            return _describe(agent, signature, arguments or after_module)
     return None
 
 
@@ -186,6 +187,21 @@ def script_of(process: Process) -> tuple[str, tuple[str, ...]]:
             skip = True
         elif not argument.startswith("-") and argument not in _INTERPRETER_COMMANDS:
             return argument.replace("\\", "/"), process.argv[index + 1 :]
+    return "", ()
+
+
+def _module_of(process: Process) -> tuple[str, tuple[str, ...]]:
+    """Return the package whose module `python -m` runs, and the arguments after the module.
+
+    Both are empty if the process is not Python or runs no module.
+    """
+    if not _PYTHON.fullmatch(_name(process.exe)):
+        return "", ()
+    for index, argument in enumerate(process.argv[1:-1], start=1):
+        if argument == "-m":
+            return process.argv[index + 1].partition(".")[0], process.argv[index + 2 :]
+        if not argument.startswith("-") or argument == "-c":
+            break
     return "", ()
 
 

@@ -80,9 +80,19 @@ class Procfs:
 
         Raises OSError, and IndexError or ValueError if the file is incomplete.
         """
-        # The name is in parentheses and may contain any character. The fields after it are 3 to 52.
-        fields = self._read(f"{pid}/stat").rpartition(b")")[2].split()
+        fields = self._fields(pid)
         return int(fields[1]), int(fields[19])
+
+    def stack_start(self, pid: int) -> int:
+        """Return the address at which the stack of a process starts; 0 if unknown.
+
+        The kernel chooses the address when a process executes a program. A process that was forked
+        and has executed no program has the address of its parent.
+        """
+        try:
+            return int(self._fields(pid)[25])
+        except (OSError, IndexError, ValueError):
+            return 0
 
     def arguments(self, pid: int) -> tuple[str, ...]:
         """Return the arguments of a process; () if unknown. psutil splits arguments at spaces."""
@@ -179,6 +189,11 @@ class Procfs:
         except OSError:
             return True
         return False
+
+    def _fields(self, pid: int) -> list[bytes]:
+        """Return the fields 3 to 52 of the file `stat` of a process. Raises OSError."""
+        # Field 2 is the name in parentheses, which may contain any character.
+        return self._read(f"{pid}/stat").rpartition(b")")[2].split()
 
     def _differ(self, pid: int, namespace: str) -> bool:
         ours = self._link(f"{self._reference}/{namespace}")

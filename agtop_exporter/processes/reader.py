@@ -3,6 +3,7 @@
 On Linux, `procfs` reads a few facts that psutil does not return.
 """
 
+import os
 from importlib import import_module
 from typing import Any
 
@@ -91,7 +92,7 @@ class ProcessReader:
     def look(self, pid: int) -> Process | None:
         """Return the properties of a process; None if the process has ended.
 
-        `cwd`, `container` and `inner_pid` are not set.
+        `cwd`, `container`, `inner_pid` and `stack_start` are not set.
         """
         try:
             # A new handle is needed: psutil caches the program of a handle, even after an exec.
@@ -101,11 +102,15 @@ class ProcessReader:
             return None
 
     def cwd(self, pid: int) -> str:
-        """Return the working directory of a process as a real path; "" if unknown."""
+        """Return the working directory of a process as a real path; "" if unknown.
+
+        Bytes that are not UTF-8 are replaced by U+FFFD, as agents do in their records.
+        """
         try:
-            return self._ask(self._handle(pid), "cwd") or ""
+            folder: str = self._ask(self._handle(pid), "cwd") or ""
         except self._errors:
             return ""
+        return os.fsencode(folder).decode(errors="replace")
 
     def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None:
         """Return the resources that a process has used since its start; None if it has ended.
@@ -148,6 +153,10 @@ class ProcessReader:
     def inner_pid(self, pid: int) -> int:
         """Return the pid of a process in its own pid namespace; 0 if it has no own namespace."""
         return self._procfs.inner_pid(pid) if self._procfs else 0
+
+    def stack_start(self, pid: int) -> int:
+        """Return the address at which the stack of a process starts; 0 if unknown."""
+        return self._procfs.stack_start(pid) if self._procfs else 0
 
     def in_container(self) -> bool:
         """Return whether only the processes of one container are visible."""

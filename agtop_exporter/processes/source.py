@@ -63,6 +63,7 @@ class Reader(Protocol):
     def listening_ports(self, pid: int) -> tuple[int, ...]: ...  # noqa: D102
     def namespace_mismatch(self, pid: int) -> str: ...  # noqa: D102
     def inner_pid(self, pid: int) -> int: ...  # noqa: D102
+    def stack_start(self, pid: int) -> int: ...  # noqa: D102
     def in_container(self) -> bool: ...  # noqa: D102
     def hides_others(self) -> bool: ...  # noqa: D102
 
@@ -136,19 +137,22 @@ class ProcessTracker:
         if self._is_failing:
             log.info("processes are read again")
         self._is_failing = False
-        self._roots = find_roots({pid: item.known for pid, item in sampled.items()}, members)
-        rows = {member: sampled[member.pid] for member in self._roots}
+        roots = find_roots({pid: item.known for pid, item in sampled.items()}, members)
+        self._roots = roots
+        rows = {member: sampled[member.pid] for member in roots}
         return ProcessTable(
             sampled_at=now,
             boot_id=boot_id,
             processes={member: row.known.process for member, row in rows.items()},
             agents={
-                member: row.known.recognized for member, row in rows.items() if row.known.recognized
+                member: row.known.recognized
+                for member, row in rows.items()
+                if row.known.recognized and (roots[member] == member or not row.known.is_root)
             },
-            roots=dict(self._roots),
+            roots=dict(roots),
             samples={member: row.sample for member, row in rows.items()},
             open_files={
-                member: row.open_files for member, row in rows.items() if row.known.is_root
+                member: row.open_files for member, row in rows.items() if roots[member] == member
             },
             skipped=dict(self._skipped),
             hidden=frozenset(item.hidden_agent for item in self._known.values()) - {""},
@@ -209,6 +213,7 @@ class ProcessTracker:
                 cwd=self._reader.cwd(pid),
                 container=self._reader.namespace_mismatch(pid),
                 inner_pid=self._reader.inner_pid(pid),
+                stack_start=self._reader.stack_start(pid),
             )
         else:
             process = msgspec.structs.replace(process, argv=())  # they are private

@@ -1,7 +1,7 @@
 """Builds process trees: finds the agent process to which each process belongs. No I/O."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import msgspec
 
@@ -23,7 +23,7 @@ class Known(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_root(self) -> bool:
-        """Whether the process is the root of a process tree: an agent process, but no helper."""
+        """Whether the process is an agent process, but no helper; a root, unless it is a fork."""
         return self.recognized is not None and self.recognized.role != "helper"
 
 
@@ -40,34 +40,50 @@ def find_roots(
 ) -> dict[ProcessId, ProcessId]:
     """Map every member of a process tree to its root. In each tree, parents come first.
 
-    A root is mapped to itself. `known` contains all processes by pid. `earlier` is the previous
-    result of this function. With `earlier`, a process whose parent has ended stays in the tree of
-    its earlier root.
+    A root is mapped to itself. A fork of an agent process, such as a worker of Python's
+    `multiprocessing`, is no root, although it has the name and the arguments of its parent. `known`
+    contains all processes by pid. `earlier` is the previous result of this function. With
+    `earlier`, a process whose parent has ended stays in the tree of its earlier root.
     """
     children: dict[int, list[Known]] = defaultdict(list)
-    agents: list[Known] = []
+    agents: dict[ProcessId, Known] = {}
     for item in known.values():
         children[item.process.parent_pid].append(item)
-        if item.is_root:
-            agents.append(item)
+        if item.is_root and not _is_fork(item, known.get(item.process.parent_pid)):
+            agents[item.process.id] = item
     roots: dict[ProcessId, ProcessId] = {}
-    for agent in agents:
-        _adopt(agent, agent.process.id, children=children, roots=roots)
+    for root, agent in agents.items():
+        _adopt(agent, root, agents=agents, children=children, roots=roots)
     for member, root in earlier.items():
         orphan = known.get(member.pid)
         if orphan is not None and orphan.process.id == member and root in roots:
-            _adopt(orphan, roots[root], children=children, roots=roots)
+            _adopt(orphan, roots[root], agents=agents, children=children, roots=roots)
     return roots
+
+
+def _is_fork(child: Known, parent: Known | None) -> bool:
+    """Return whether `child` is a copy of the agent process `parent` and executed no program."""
+    return (
+        parent is not None
+        and parent.is_root
+        and child.process.stack_start == parent.process.stack_start != 0
+        and child.process.argv == parent.process.argv
+        and child.process.id.start_ticks >= parent.process.id.start_ticks
+    )
 
 
 def _adopt(
     start: Known,
     root: ProcessId,
     *,
+    agents: Container[ProcessId],
     children: Mapping[int, list[Known]],
     roots: dict[ProcessId, ProcessId],
 ) -> None:
-    """Add `start` and its descendants to the tree of `root`, except members of another tree."""
+    """Add `start` and its descendants to the tree of `root`, except members of another tree.
+
+    `agents` has the roots of all trees.
+    """
     queue = [start]
     for item in queue:
         member = item.process.id
@@ -78,5 +94,5 @@ def _adopt(
             child
             for child in children.get(member.pid, ())
             # A child is never older than its parent. If it is, the parent's pid was reused.
-            if not child.is_root and child.process.id.start_ticks >= member.start_ticks
+            if child.process.id not in agents and child.process.id.start_ticks >= member.start_ticks
         )

@@ -105,10 +105,17 @@ def _prefix(value: str) -> str:
 
 
 def _path(value: str) -> str:
-    """Return a path unchanged. Raises ValueError if it begins with `~` and an unknown user."""
+    """Return a path unchanged.
+
+    Raises ValueError if it begins with `~` and an unknown user, or is relative to a working
+    directory that was deleted.
+    """
     path = Path(value)
     try:
-        path.expanduser()
+        if value:
+            path.expanduser().absolute()
+    except FileNotFoundError:
+        raise ValueError("is a relative path, and the working directory was deleted") from None
     except RuntimeError:
         user = path.parts[0]
         if user == "~":

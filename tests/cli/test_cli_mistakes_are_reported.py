@@ -41,6 +41,19 @@ def test_a_mistake_in_the_arguments(arguments, code, words, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("option", ["--home", "--state-dir"])
+def test_a_relative_path_in_a_deleted_directory(tmp_path, option):
+    folder = tmp_path / "deleted"
+    folder.mkdir()
+    delete = ("sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', str(folder))
+    command = ("agtop-exporter", "--once", option, "here")
+    done = run(*command, home=tmp_path, check=False, within=delete)
+    assert done.returncode == 2
+    reason = "is a relative path, and the working directory was deleted"
+    assert done.stderr == f"agtop-exporter: {option}: {reason}\n"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("home", ["", "relative"])
 def test_a_home_that_is_unknown(home):
     done = run("agtop-exporter", "--once", home=home, check=False)

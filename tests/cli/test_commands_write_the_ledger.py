@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 from contextlib import suppress
 
 import pytest
+from events import record, response
 from running import SCRIPTS, daemon, environment, once, run, run_unprivileged, samples_of, total
 from small_homes import claude_file, claude_turns
 
@@ -82,6 +84,21 @@ def test_beside_a_writer_a_command_only_reads(tmp_path):
     history = History(state)
     assert {one.session_id for one in history.usage_between()} == {claude_file(home, 1).stem}
     history.close()
+
+
+@pytest.mark.long
+def test_a_report_beside_a_writer_that_cannot_write_reads_the_files(tmp_path):
+    """The disk of a daemon becomes full: its ledger lacks the newest usage."""
+    home, state = home_with(tmp_path / "home", sessions=1), tmp_path / "state"
+    run("agtop", "list", OFFLINE, "--state-dir", state, home=home)
+    writer = Ledger(state)
+    home_with(home, sessions=2)
+    shutil.copy(state / "ledger.db", tmp_path / "copy")
+    (tmp_path / "copy").replace(state / "ledger.db")  # another ledger cannot be overwritten
+    record(writer, response("new"))
+    assert writer.durable is False
+    assert output_of(daily(home, "--state-dir", state)) == 2 * TURNS * OUTPUT
+    writer.close()
 
 
 @pytest.mark.slow

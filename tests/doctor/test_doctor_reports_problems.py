@@ -52,6 +52,17 @@ def test_without_agents_there_are_no_problems(tmp_path):
     assert {root.rpartition("/")[2] for root in roots[3:]} == {"local-agent-mode-sessions"}
 
 
+@pytest.mark.slow
+def test_a_ledger_that_cannot_be_written_is_reported(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir(mode=0o500)
+    command = ("doctor", "--no-pricing-refresh", "--state-dir", str(state))
+    done = run_unprivileged("agtop-exporter", *command, home=tmp_path)
+    reason = f"cannot write the ledger in {state}: Permission denied; a restart loses it"
+    assert f"  ! {reason}\n" in done.stdout
+    assert done.returncode == 1
+
+
 @pytest.mark.long
 def test_found_records_are_counted(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, range(3)))

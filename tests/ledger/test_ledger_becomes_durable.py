@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 from driving import price, project
 from events import batch, record, response
+from places import TESTS
 
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger.schema import SCHEMA_VERSION
 
 pytestmark = pytest.mark.integration
 
+LEDGERS = TESTS / "ledgers"
 REQUESTS = ("requests", "claude", "model-1")
 
 
@@ -107,6 +110,55 @@ def test_a_full_disk(small_disk):
     assert (ledger.warning, ledger.durable) == ("", True)
     assert requests(state) == known + 2
     ledger.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_full_disk_with_a_file_that_must_be_replaced(small_disk, tmp_path_factory, damaged):
+    """A file of an older version, or with a damaged page, is read without being replaced."""
+    directory, _ = small_disk
+    shutil.copy(LEDGERS / "version-3.db", directory / "ledger.db")
+    if damaged:
+        Ledger(directory).close()
+        with (directory / "ledger.db").open("r+b") as file:
+            file.write(b"no database")
+    elsewhere = tmp_path_factory.mktemp("copy")
+    shutil.copy(directory / "ledger.db", elsewhere)
+    whole = Ledger(elsewhere)
+    ballast = directory / "ballast"
+    fill(ballast)
+    ledger = Ledger(directory)
+    assert "database or disk is full" in ledger.warning or "is damaged" in ledger.warning
+    assert ledger.totals == whole.totals != {}
+    record(ledger, response("new"))
+    assert ledger.durable is False
+    ballast.unlink()
+    record(ledger)
+    assert (ledger.warning, ledger.durable) == ("", True)
+    assert requests(directory) == 1
+    assert all(ledger.totals[series] >= value for series, value in whole.totals.items())
+    ledger.close()
+    whole.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [3, SCHEMA_VERSION])
+def test_a_full_disk_that_also_has_the_temporary_files(small_disk, monkeypatch, version):
+    directory, _ = small_disk
+    shutil.copy(LEDGERS / f"version-{version}.db", directory / "ledger.db")
+    whole = Ledger(directory, read_only=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(directory))
+    ballast = directory / "ballast"
+    fill(ballast)
+    ledger = Ledger(directory)
+    assert "database or disk is full" in ledger.warning
+    assert ledger.totals.items() >= whole.totals.items() > set()
+    ballast.unlink()
+    record(ledger, response("new"))
+    assert (ledger.warning, ledger.durable) == ("", True)
+    assert requests(directory) == 1
+    ledger.close()
+    whole.close()
 
 
 @pytest.mark.slow

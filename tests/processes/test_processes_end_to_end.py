@@ -23,6 +23,9 @@ pytestmark = [
 ]
 HOLD = """import sys; files = [open(x, "a") for x in sys.argv[1:]]; print(1, flush=True)
 sys.stdin.read()"""
+FORK = """import os, sys; child = os.fork()
+if child: print(child, flush=True)
+sys.stdin.read()"""
 
 
 class Watch:
@@ -92,6 +95,28 @@ def test_a_zombie_counts_as_ended(running):
     assert watch.refresh()[U1].liveness == "stopped"
     assert watch.refresh() == {}
     assert claude.pid not in {process.pid for process in watch.table.roots}
+
+
+@pytest.mark.slow
+def test_a_fork_is_no_second_agent(running, tmp_path):
+    """Agents in Python have workers that have the name and the arguments of the agent."""
+    claude = running.start(running.program("claude"), code=FORK)
+    watch = Watch(running, session("claude", U1, tmp_path))
+    found = watch.refresh()
+    assert summary(found) == {U1: (claude.pid, "medium", "cwd", "start_time", "recency")}
+    assert found[U1].usage.processes == 2
+    roots = {member.pid: root.pid for member, root in watch.table.roots.items()}
+    assert roots == {claude.pid: claude.pid, int(claude.word): claude.pid}
+
+
+@pytest.mark.slow
+def test_a_folder_whose_name_is_not_utf_8(running, tmp_path):
+    """Agents write U+FFFD for bytes that are not UTF-8."""
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(folder)  # noqa: PTH102 - a Path is text
+    claude = running.start(running.program("claude"), code=IDLE, cwd=folder)
+    watch = Watch(running, session("claude", U1, folder.decode(errors="replace")))
+    assert watch.refresh()[U1].pid == claude.pid
 
 
 @pytest.mark.slow

@@ -126,6 +126,17 @@ def test_the_commands_of_an_agent_that_python_runs_are_known():
     python = {"comm": "hermes", "exe": "/usr/bin/python3"}
     assert role("python3", "/usr/bin/hermes", "gateway", **python) == ("hermes", "host")
     assert role("python3", "/usr/bin/hermes", "doctor", **python) == ("hermes", "helper")
+    service = (
+        "python",
+        "-m",
+        "hermes_cli.main",
+        "--profile",
+        "work",
+        "gateway",
+        "run",
+        "--replace",
+    )
+    assert role(*service, exe="/usr/bin/python3.13") == ("hermes", "host")
 
 
 def test_p5_a_desktop_application_is_not_the_command_line_tool():
@@ -231,6 +242,13 @@ def test_prompts_never_matter(prompt):
             ("/x/venv/bin/python3", "/home/u/.local/bin/hermes", "chat"),
             {"comm": "hermes", "exe": "/usr/bin/python3.12"},
         ),
+        (
+            "hermes",
+            ("/x/python", "-u", "-m", "hermes_cli.main", "-p", "work", "chat", "-q", "gateway"),
+            {"exe": "/usr/bin/python3.12"},
+        ),
+        ("kimi", ("python3", "-m", "kimi_cli"), {"exe": "/usr/bin/python3.12"}),
+        ("openhands", ("python", "-m", "openhands_cli.simple_main"), {"exe": "/usr/bin/python3"}),
     ],
 )
 def test_every_way_to_install_is_known(expected, argv, facts):
@@ -244,6 +262,10 @@ def test_every_way_to_install_is_known(expected, argv, facts):
         (("vim", "/usr/bin/codex"), {}),
         (("node", "/home/u/gemini.js"), {"exe": NODE}),
         (("python3", "-m", "claude"), {}),
+        (("python3", "-m", "hermes_client"), {"exe": "/usr/bin/python3"}),
+        (("python3", "x.py", "-m", "kimi_cli"), {"exe": "/usr/bin/python3"}),
+        (("python3", "-c", "x", "-m", "kimi_cli"), {"exe": "/usr/bin/python3"}),
+        (("python3", "-m"), {"exe": "/usr/bin/python3"}),
         (("pi", "1000"), {"exe": "/usr/bin/pi"}),  # a program that computes pi
         (("7z", "x", "codex"), {}),
         (("hermes", "engine.js"), {"exe": "/usr/bin/hermes"}),  # a JavaScript engine

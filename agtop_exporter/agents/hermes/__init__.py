@@ -40,6 +40,7 @@ AGENT = Agent(
     signature=ProcessSignature(
         executables=frozenset({"hermes-agent", "hermes-acp"}),
         titles=frozenset({"hermes"}),  # a JavaScript engine has this name, too
+        modules=frozenset({"hermes_cli"}),
         helpers=(
             *MCP_COMMANDS,
             *MAINTENANCE_COMMANDS,
@@ -52,7 +53,9 @@ AGENT = Agent(
             ("status",),
         ),
         hosts=(("gateway",), ("acp",), ("serve",), ("dashboard",), ("desktop",)),
-        value_options=frozenset({"-m", "--model", "--provider", "-t", "--toolsets"}),
+        value_options=frozenset(
+            {"-m", "--model", "-p", "--profile", "--provider", "-t", "--toolsets"}
+        ),
         prompt_options=frozenset({"-z", "-q", "--query"}),
         resume_options=frozenset({"--resume", "-r"}),
         session_id_pattern=r"\d{8}_\d{6}_[0-9a-f]{6,8}",

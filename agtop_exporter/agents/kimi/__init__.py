@@ -46,6 +46,7 @@ AGENT = Agent(
     aliases=("kimi-code",),
     signature=ProcessSignature(
         executables=frozenset({"kimi"}),
+        modules=frozenset({"kimi_cli"}),
         packages=("@moonshot-ai/kimi-code",),
         helpers=(
             *MCP_COMMANDS,

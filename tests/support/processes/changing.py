@@ -220,6 +220,11 @@ class ChangingReader:
         self._task(pid)
         return 0
 
+    def stack_start(self, pid):
+        """Return 0: the address is unknown."""
+        self._task(pid)
+        return 0
+
     def namespace_mismatch(self, pid):
         """Return "": no process is in a container."""
         self._task(pid)

@@ -77,6 +77,10 @@ class StaticReader:
         """Return the pid of a process in its own namespace."""
         return self._processes[pid][4]
 
+    def stack_start(self, pid: int) -> int:
+        """Return the address at which the stack of a process starts."""
+        return self._processes[pid][0].stack_start
+
     def in_container(self) -> bool:
         """Return the value that the test has set."""
         return self.is_contained
