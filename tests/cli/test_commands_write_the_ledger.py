@@ -71,12 +71,18 @@ def test_no_state_writes_nothing(tmp_path):
     assert not (tmp_path / "s").exists()
 
 
-@pytest.mark.long
-def test_beside_a_writer_a_command_only_reads(tmp_path):
+def beside_a_writer(tmp_path):
+    """Return a home with two sessions, and the directory and the writer of a ledger with one."""
     home, state = home_with(tmp_path / "home", sessions=1), tmp_path / "state"
     run("agtop", "list", OFFLINE, "--state-dir", state, home=home)
     writer = Ledger(state)
     home_with(home, sessions=2)
+    return home, state, writer
+
+
+@pytest.mark.long
+def test_beside_a_writer_a_command_only_reads(tmp_path):
+    home, state, writer = beside_a_writer(tmp_path)
     found = json.loads(run("agtop", "json", OFFLINE, "--state-dir", state, home=home).stdout)
     assert len(found["sessions"]) == 2
     assert output_of(daily(home, "--state-dir", state)) == TURNS * OUTPUT
@@ -89,10 +95,7 @@ def test_beside_a_writer_a_command_only_reads(tmp_path):
 @pytest.mark.long
 def test_a_report_beside_a_writer_that_cannot_write_reads_the_files(tmp_path):
     """The disk of a daemon becomes full: its ledger lacks the newest usage."""
-    home, state = home_with(tmp_path / "home", sessions=1), tmp_path / "state"
-    run("agtop", "list", OFFLINE, "--state-dir", state, home=home)
-    writer = Ledger(state)
-    home_with(home, sessions=2)
+    home, state, writer = beside_a_writer(tmp_path)
     shutil.copy(state / "ledger.db", tmp_path / "copy")
     (tmp_path / "copy").replace(state / "ledger.db")  # another ledger cannot be overwritten
     record(writer, response("new"))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 
 import pytest
-from price_tables import genai_model, genai_table, litellm_entry, litellm_table
+from price_tables import genai_model, genai_table, litellm_entry, litellm_table, usd_of
 
 from agtop_exporter import __version__
 from agtop_exporter.model import TokenCounts
@@ -105,7 +105,7 @@ def test_each_schedule_has_a_source_and_a_time(schedule):
 )
 def test_an_earlier_price_applies_to_its_time(model, at, usd):
     first = BOOK.card(model, at=unix(at)).tiers[0][1]
-    assert tuple(rate / 1e6 for rate in (first.input, first.cache_read, first.output)) == usd
+    assert usd_of(first) == usd
 
 
 def test_an_earlier_price_of_long_prompts():
@@ -135,7 +135,7 @@ def test_an_earlier_price_of_long_prompts():
 )
 def test_a_seller_charges_more_for_long_prompts(model, provider, at, usd):
     long = BOOK.card(model, at=unix(at), provider=provider).tiers[-1][1]
-    assert tuple(rate / 1e6 for rate in (long.input, long.cache_read, long.output)) == usd
+    assert usd_of(long) == usd
 
 
 def test_lines_of_one_model_do_not_overlap():

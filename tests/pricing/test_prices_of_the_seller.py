@@ -11,6 +11,7 @@ from importlib.resources import files
 
 import pytest
 from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
+from price_tables import usd_of
 
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.pricing import PriceBook
@@ -27,8 +28,7 @@ def card(model, provider="", day="2026-11-20"):
 
 def rates(model, provider="", day="2026-11-20"):
     """Return the rates of uncached input, cache reads and output of a short prompt."""
-    first = card(model, provider, day).tiers[0][1]
-    return tuple(rate / 1e6 for rate in (first.input, first.cache_read, first.output))
+    return usd_of(card(model, provider, day).tiers[0][1])
 
 
 @pytest.mark.parametrize(

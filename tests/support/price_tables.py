@@ -12,6 +12,11 @@ from genai_prices import Usage
 from agtop_exporter.model import TokenCounts
 
 
+def usd_of(rates):
+    """Return the rates of uncached input, cache reads and output in USD per million tokens."""
+    return tuple(rate / 1e6 for rate in (rates.input, rates.cache_read, rates.output))
+
+
 def genai_model(name, prices, **fields):
     return {"id": name, "match": {"equals": name}, "prices": prices, **fields}
 
