@@ -5,8 +5,9 @@ unconfigured structlog writes to standard output.
 """
 
 import logging
+import re
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, NoReturn
 
 import structlog
@@ -16,6 +17,10 @@ from agtop_exporter.settings import Settings
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 log = structlog.get_logger()
+
+
+# Control characters, and marks that change the order or the lines of a text; no line feed
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 class _StructlogHandler(logging.Handler):
@@ -46,8 +51,26 @@ def log_as_daemon(settings: Settings, *, timestamps: bool) -> None:
         *([structlog.processors.TimeStamper("iso")] if timestamps else []),
         structlog.processors.format_exc_info,
         structlog.processors.EventRenamer("msg"),
+        _escape,
         renderer,
     )
+
+
+def _escape(
+    _logger: Any,  # noqa: ANN401 - the signature of structlog
+    _level: str,
+    fields: MutableMapping[str, Any],
+) -> Mapping[str, Any]:
+    """Escape control characters, which a file name or a request may have, but no line breaks.
+
+    The renderers escape line breaks.
+    """
+    return {
+        name: CONTROL.sub(lambda found: ascii(found[0])[1:-1], value)
+        if isinstance(value, str)
+        else value
+        for name, value in fields.items()
+    }
 
 
 def log_for_people(settings: Settings) -> None:

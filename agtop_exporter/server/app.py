@@ -112,7 +112,7 @@ def _below(prefix: str, routes: list[Route]) -> list[BaseRoute]:
     async def redirect(_request: Request) -> Response:
         return RedirectResponse(f"{prefix}/", status_code=308)
 
-    return [Route(prefix, redirect), Mount(prefix, routes=routes)]
+    return [Route(prefix, redirect), Mount(prefix, Router(routes, redirect_slashes=False))]
 
 
 class _Overview(NamedTuple):

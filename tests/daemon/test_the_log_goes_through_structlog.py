@@ -118,3 +118,13 @@ def test_only_the_command_line_and_the_log_write_to_the_standard_streams():
     }
     writers.discard("folders/child.py")  # its streams are a socket to the exporter
     assert {name.split("/")[0] for name in writers} <= {"cli", "logs.py", "stderr.py"}
+
+
+@pytest.mark.parametrize("log_format", ["logfmt", "json"])
+def test_a_file_name_cannot_control_the_terminal(log_format, capsys):
+    log_as_daemon(Settings(log_format=log_format), timestamps=False)
+    structlog.get_logger().warning("x", file="a\x1b[2J\x9b\r\n\u202e\u2028z", count=1)
+    (line,) = capsys.readouterr().err.split("\n")[:-1]
+    assert line.isprintable()
+    assert "x1b[2J" in line
+    assert "\\n" in line

@@ -1,5 +1,7 @@
 """A web configuration file with mistakes is refused. Messages name the file, line and key only."""
 
+import os
+
 import pytest
 from certificates import Authority
 from hypothesis import given
@@ -65,6 +67,32 @@ def mistakes(folder, text):
                 "1: basic_auth_users.a:b: a user name is not empty, and has no colon",
             ],
         ),
+        (
+            f"basic_auth_users: {{ada: $2y$03${'a' * 53}, bob: $2$10${'a' * 53}}}\n",
+            [
+                "1: basic_auth_users.ada: the cost of the hash is lower than 4",
+                ("1: basic_auth_users.bob: expected a bcrypt hash, which `htpasswd -nBC 10 NAME` "
+                "prints"),
+            ],
+        ),
+        (
+            f"basic_auth_users: {{ada: {HASH}}}\nbasic_auth_users: {{}}\n",
+            ["2: basic_auth_users: the file has this key twice"],
+        ),
+        (
+            f"basic_auth_users:\n  ada: {HASH}\n  ada: {HASH}\n",
+            ["3: basic_auth_users.ada: the file has this key twice"],
+        ),
+        ("false\n", [" expected a table"]),
+        ("[]\n", [" expected a table"]),
+        (
+            'tls_server_config: {cert_file: "a\\0", key_file: b}\n',
+            ["1: tls_server_config.cert_file: cannot read the file: No such file or directory"],
+        ),
+        (
+            "tls_server_config: {cert_file: /dev/zero, key_file: b}\n",
+            ["1: tls_server_config.cert_file: cannot read the file: not a regular file"],
+        ),
         ('http_server_config: {headers: {X-Frame-Options: "a\\nb"}}\n',
          [("1: http_server_config.headers.X-Frame-Options: expected printable ASCII characters on "
           "one line")]),
@@ -78,6 +106,20 @@ def mistakes(folder, text):
 )  # fmt: skip
 def test_each_mistake_has_its_place(tmp_path, text, expected):
     assert mistakes(tmp_path, text) == expected
+
+
+def test_a_pipe_does_not_block_the_reload(tmp_path):
+    os.mkfifo(tmp_path / "web.yml")
+    with pytest.raises(SettingsError, match="not a regular file"):
+        Protection(str(tmp_path / "web.yml"))
+
+
+def test_aliases_cannot_fill_the_memory(tmp_path):
+    levels = [
+        f"l{n}: &l{n} {{{', '.join(f'k{i}: *l{n - 1}' for i in range(9))}}}" for n in range(1, 30)
+    ]
+    found = mistakes(tmp_path, "\n".join(["l0: &l0 x", *levels]))
+    assert found[29] == "30: l29: there is no such key, or it is not supported"
 
 
 @pytest.mark.slow

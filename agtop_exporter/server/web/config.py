@@ -1,6 +1,9 @@
 """Reads and validates the web configuration file, and reports all mistakes in it."""
 
+import errno
+import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,7 +21,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from agtop_exporter.settings import SettingsError, suggestion
 
-BCRYPT = re.compile(r"\$2[abxy]?\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{53}")
+BCRYPT = re.compile(r"\$2[abxy]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{53}")
+COST_MIN = 4  # of bcrypt
 COST_MAX = 14  # about a second of CPU time for each password
 
 Keys = tuple[str, ...]
@@ -40,6 +44,8 @@ def _hash(value: object) -> object:
         raise PydanticCustomError(
             "own", "expected a bcrypt hash, which `htpasswd -nBC 10 NAME` prints"
         )
+    if int(found["cost"]) < COST_MIN:
+        raise PydanticCustomError("own", f"the cost of the hash is lower than {COST_MIN}")
     if int(found["cost"]) > COST_MAX:
         raise PydanticCustomError("own", f"the cost of the hash is higher than {COST_MAX}")
     return value
@@ -145,11 +151,16 @@ def _contradictions(tls: Tls) -> Iterator[tuple[str, str]]:
 
 
 def _parsed(path: Path) -> tuple[Any, Places]:
+    lines: dict[Keys, int] = {}
+    repeated: list[Keys] = []
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig")
         root = yaml.compose(text, yaml.SafeLoader)
-        lines: dict[Keys, int] = dict(_lines(root))
-        return yaml.safe_load(text) or {}, Places(path, lines)
+        for keys, line in _lines(root, set()):
+            if keys in lines:
+                repeated.append(keys)
+            lines[keys] = line
+        data = yaml.safe_load(text)
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -162,16 +173,42 @@ def _parsed(path: Path) -> tuple[Any, Places]:
         raise SettingsError(f"{path}{where}: not valid YAML") from None
     except ValueError as error:  # such as a date that does not exist
         raise SettingsError(f"{path}: not valid YAML") from error
+    places = Places(path, lines)
+    if repeated:
+        mistakes = (places.message(keys, "the file has this key twice") for keys in repeated)
+        raise SettingsError("\n".join(dict.fromkeys(mistakes)))
+    return {} if data is None else data, places
 
 
-def _lines(node: object, keys: Keys = ()) -> Iterator[tuple[Keys, int]]:
-    """Yield the keys and the line, from 1, of each value below a YAML node."""
-    if isinstance(node, yaml.MappingNode):
+def read_regular(path: Path) -> bytes:
+    """Return the content of a regular file. A pipe or a device could block or have no end.
+
+    Raises OSError.
+    """
+    try:
+        is_regular = stat.S_ISREG(path.stat().st_mode)
+    except ValueError:  # a NUL byte in the path
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
+    if not is_regular and not path.is_dir():
+        raise OSError(errno.EINVAL, "not a regular file")
+    return path.read_bytes()
+
+
+def _lines(
+    node: yaml.Node | None, seen: set[yaml.Node], keys: Keys = ()
+) -> Iterator[tuple[Keys, int]]:
+    """Yield the keys and the line, from 1, of each value below a YAML node.
+
+    `seen` are nodes that are skipped. Each node is added to it, because aliases can let a short
+    file contain the same node a million times.
+    """
+    if isinstance(node, yaml.MappingNode) and node not in seen:
+        seen.add(node)
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode):
                 below = (*keys, key.value)
                 yield below, key.start_mark.line + 1
-                yield from _lines(value, below)
+                yield from _lines(value, seen, below)
 
 
 def _mistake(one: ErrorDetails) -> tuple[Keys, str]:

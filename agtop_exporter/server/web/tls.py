@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
-from agtop_exporter.server.web.config import Tls
+from agtop_exporter.server.web.config import Tls, read_regular
 
 VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 CERTIFICATES = {
@@ -29,12 +29,13 @@ def context_of(tls: Tls, directory: Path) -> ssl.SSLContext:
     context.maximum_version = VERSIONS[tls.max_version]
     context.set_alpn_protocols(["http/1.1"])
     certificate, key = directory / tls.cert_file, directory / tls.key_file
-    _check("cert_file", certificate.read_bytes)
-    _check("key_file", key.read_bytes)
+    _check("cert_file", lambda: read_regular(certificate))
+    _check("key_file", lambda: read_regular(key))
     # An empty password is not correct, and OpenSSL does not ask for another one on the terminal.
     _check("cert_file", lambda: context.load_cert_chain(certificate, key, password=""))
     if tls.client_ca_file:
         authorities = directory / tls.client_ca_file
+        _check("client_ca_file", lambda: read_regular(authorities))
         _check("client_ca_file", lambda: context.load_verify_locations(authorities))
     context.verify_mode = CERTIFICATES[tls.client_auth_type]
     return context
