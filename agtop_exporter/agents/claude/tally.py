@@ -27,7 +27,9 @@ class Tally(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     # tokens of the latest of these responses, by a hash of their event keys
     recent: dict[int, TokenCounts] = field(default_factory=dict)
     agents: list[str] = field(default_factory=list)  # ids of the subagents in results of tools
-    subagents: ModelTokens = field(default_factory=dict)  # the largest usage seen in their transcripts
+    subagents: ModelTokens = field(
+        default_factory=dict
+    )  # the largest usage seen in their transcripts
     unlisted: ModelTokens = field(default_factory=dict)  # of unlisted requests; see `unlisted`
 
     def with_events(self, events: Iterable[UsageEvent]) -> ModelTokens:
