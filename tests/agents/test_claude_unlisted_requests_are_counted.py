@@ -130,9 +130,15 @@ def test_the_sums_of_a_fork_add_nothing(tmp_path, chat):
     assert total(look_at(tmp_path)) == 135 + 15
 
 
-@pytest.mark.parametrize("session_kind", ["bg"])
-def test_a_session_in_the_background_adds_nothing(tmp_path, session_kind):
-    chat = Claude(tmp_path / FOLDER).user("Go").assistant("m1", sessionKind=session_kind)
+def test_a_fork_without_a_copied_response_adds_nothing(tmp_path):
+    """Copied prompts have no mark, and the sums of the parent may have its title."""
+    chat = Claude(tmp_path / FOLDER).user("Go").user("Fork").assistant("m1")
+    add_sums(chat, **sonnet(110, 25)).write()
+    assert total(look_at(tmp_path)) == 15
+
+
+def test_a_session_in_the_background_adds_nothing(tmp_path):
+    chat = Claude(tmp_path / FOLDER).user("Go").assistant("m1", sessionKind="bg")
     add_sums(chat, **sonnet(110, 25)).write()
     assert total(look_at(tmp_path)) == 15
 
@@ -200,7 +206,7 @@ def test_a_response_that_was_removed_is_not_counted_again(tmp_path, chat):
     chat.user("Go on").assistant("m2").write()
     look = look_at(tmp_path)
     assert total(look) == 30
-    del chat.records[1]
+    del chat.records[3]
     add_sums(chat, **sonnet(20, 10)).write()
     assert total(look) == 30
     add_sums(chat.user("Go on").assistant("m3"), **sonnet(37, 15)).write()

@@ -17,10 +17,12 @@ class Tally(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     """The usage that was counted from one transcript. A part of its reader state.
 
     `complete` is false if the sums may include usage that is counted elsewhere, or that was counted
-    earlier: the transcript has copies, or responses whose usage was removed.
+    earlier: the transcript has or may have copies, or responses whose usage was removed.
     """
 
     complete: bool = True
+    prompts: int = 0  # number of prompts before the first response
+    answered: bool = False  # the transcript has a response
     # whether a response had a service tier or region, so the price of other requests is unknown
     special: bool = False
     counted: ModelTokens = field(default_factory=dict)  # of the responses in all reads

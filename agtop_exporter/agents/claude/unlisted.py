@@ -26,7 +26,7 @@ from agtop_exporter.agents.claude.records import Figures, Record
 from agtop_exporter.agents.claude.responses import SessionRead
 from agtop_exporter.agents.claude.sessions import SUBAGENTS
 from agtop_exporter.agents.claude.state import TranscriptState
-from agtop_exporter.agents.claude.tally import Tally, ModelTokens, add, total_of
+from agtop_exporter.agents.claude.tally import ModelTokens, Tally, add, total_of
 from agtop_exporter.model import NO_TOKENS, Cursor, TokenCounts, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import UNDECODABLE, Count
@@ -120,11 +120,22 @@ class UnlistedRequests:
             self._tally.complete = False
 
     def note_response(self, usage: Figures, *, copied: bool) -> None:
-        """Note whether a response is a copy, and whether it has a price of its own."""
-        if copied:
-            self.mark_incomplete()
-        if self._tally is not None and (usage.price_tier or usage.region):
-            self._tally.special = True
+        """Note a response: whether it is a copy, and what changes its price."""
+        tally = self._tally
+        if tally is not None:
+            if copied or (tally.prompts > 1 and not tally.answered):
+                tally.complete = False
+            tally.answered = True
+            tally.special = tally.special or bool(usage.price_tier or usage.region)
+
+    def note_prompt(self) -> None:
+        """Note a prompt.
+
+        If the first prompt has no response, the transcript may be a fork that has only copied
+        prompts. Such a copy has no mark.
+        """
+        if self._tally is not None and not self._tally.answered:
+            self._tally.prompts += 1
 
     def note_result(self, tool: str, result: msgspec.Raw) -> None:
         """Store the id of the subagent in the result of a tool."""
@@ -198,8 +209,8 @@ class UnlistedRequests:
     def _is_complete(self, tally: Tally) -> bool:
         """Return whether all responses in the sums that have a line are known.
 
-        This is so if the transcript has no copies, no response without usage, and its first
-        message, and if all its subagents have transcripts. Update the usage of the subagents.
+        This is so if the transcript has its first message, no copies and no response without
+        usage, and if all its subagents have transcripts. Update the usage of the subagents.
         """
         if not tally.complete:
             return False
