@@ -1,26 +1,30 @@
 """Checks the host names of requests, and adds headers to responses."""
 
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agtop_exporter.loopback import LOOPBACK_NAMES, is_loopback
 from agtop_exporter.server import page
 
-SECURITY_HEADERS = {
-    "Content-Security-Policy": (
+DEFAULT_HEADERS = {
+    b"cache-control": b"no-store",
+    b"content-security-policy": (
         f"default-src 'none'; style-src {page.policy_hash(page.STYLE)}; "
         f"script-src {page.policy_hash(page.SCRIPT)}; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
+    ).encode(),
+    b"cross-origin-resource-policy": b"same-origin",
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
 }
+"""Headers of every response that has no such header itself."""
+
 ALL_HOSTS = frozenset({"*"})
 NAME_MAX = 253  # characters of a host name (RFC 1035)
 LOGGED_MAX = 20  # refused names; a client can send any name
@@ -67,9 +71,9 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update({**SECURITY_HEADERS, **self._headers()})
-                headers.setdefault("Cache-Control", "no-store")
+                own = dict(message["headers"])
+                configured = _encoded(tuple(self._headers().items()))
+                message["headers"] = list({**DEFAULT_HEADERS, **own, **configured}.items())
             await send(message)
 
         host = Headers(scope=scope).get("host", "") if scope["type"] == "http" else ""
@@ -98,6 +102,12 @@ class Guard:
         if name not in self._logged and len(self._logged) < LOGGED_MAX:
             self._logged.add(name)
             log.warning("request refused", host=name, help="see --web-allowed-host")
+
+
+@lru_cache(1)
+def _encoded(headers: tuple[tuple[str, str], ...]) -> dict[bytes, bytes]:
+    """Return headers as ASGI has them: in bytes, with the names in lower case."""
+    return {name.lower().encode("latin-1"): text.encode("latin-1") for name, text in headers}
 
 
 def _name_in(host: str) -> str:

@@ -1,12 +1,14 @@
 """Content negotiation (RFC 9110, section 12.5) and conditional requests (section 13.1)."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 
 OPENMETRICS = "application/openmetrics-text"
 TEXT_RANGES = ("text/plain", "text/*", "*/*")  # the most specific first
 GZIP_RANGES = ("gzip", "*")
+HEADERS_MAX = 64  # results that are kept, because a scraper sends the same headers every time
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -17,6 +19,7 @@ class Offer(msgspec.Struct, frozen=True):
     version: str = ""
 
 
+@lru_cache(HEADERS_MAX)
 def wants_openmetrics(accept: str) -> bool:
     """Return whether an Accept header accepts OpenMetrics 1.0.0 and does not prefer plain text."""
     offers = list(_offers(accept))
@@ -25,6 +28,7 @@ def wants_openmetrics(accept: str) -> bool:
     return wanted > 0 and wanted >= _quality(offers, TEXT_RANGES)
 
 
+@lru_cache(HEADERS_MAX)
 def accepts_gzip(accept_encoding: str) -> bool:
     """Return whether an Accept-Encoding header allows gzip."""
     return _quality(list(_offers(accept_encoding)), GZIP_RANGES) > 0

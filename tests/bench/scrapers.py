@@ -20,6 +20,7 @@ from pathlib import Path
 PROGRAM = Path(sys.executable).parent / "agtop-exporter"
 REQUEST = (
     b"GET %s HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n"
+    b"Accept: application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3\r\n"
     b"X-Prometheus-Scrape-Timeout-Seconds: 10\r\n\r\n"
 )
 AFTERWARDS_SECONDS = 10.0
