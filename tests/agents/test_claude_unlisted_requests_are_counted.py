@@ -60,14 +60,14 @@ def chat(tmp_path):
     return chat
 
 
-def add_subagent(chat, agent_id="a1", *, session=SESSION, responses=1):
+def add_subagent(chat, agent_id="a1", *, responses=1, stop="end_turn"):
     """Write the transcript of a subagent, with responses of 15 tokens, and add its result."""
-    folder = chat.path.parent / session / "subagents"
+    folder = chat.path.parent / SESSION / "subagents"
     own = Claude(folder, f"agent-{agent_id}")
-    own.user("Look", agentId=agent_id, isSidechain=True, sessionId=session)
+    own.user("Look", agentId=agent_id, isSidechain=True, sessionId=SESSION)
     for number in range(responses):
         key = f"{agent_id}m{number}"
-        own.assistant(key, agentId=agent_id, isSidechain=True, sessionId=session)
+        own.assistant(key, stop=stop, agentId=agent_id, isSidechain=True, sessionId=SESSION)
     own.write()
     chat.assistant("call", tool("Agent"))
     chat.user(
@@ -163,6 +163,15 @@ def test_a_subagent_without_a_transcript_may_be_counted_already(tmp_path, chat):
     shutil.rmtree(add_subagent(chat).parent)
     add_sums(chat, **sonnet(130, 35)).write()
     assert total(look_at(tmp_path)) == 30
+
+
+@pytest.mark.parametrize(("day", "expected"), [("2026-03-02", 60), ("2026-03-03", 180)])
+def test_a_response_of_an_unfinished_subagent_may_be_written_later(tmp_path, chat, day, expected):
+    """After `/clear`, it is even written in the folder of the next session."""
+    add_subagent(chat, stop="tool_use")
+    chat.day = day
+    add_sums(chat.user("Go on").assistant("m3"), **sonnet(140, 40)).write()
+    assert total(look_at(tmp_path)) == expected
 
 
 def test_a_deleted_transcript_of_a_subagent_is_not_counted_again(chat):

@@ -243,7 +243,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                 self.state.prompted.append(session.update.session_id)
                 session.update.set_title(text, PROMPT_RANK)
             session.signal = PROMPT
-            self.unlisted.note_prompt()
+            self.unlisted.note_prompt(record.uuid or "")
             self._add_event(record, f"prompt:{record.uuid or record.seconds}", turns=1)
 
     def _handle_metadata(self, record: Record) -> None:

@@ -21,7 +21,7 @@ class Tally(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     """
 
     complete: bool = True
-    prompts: int = 0  # number of prompts before the first response
+    prompts: set[str] = field(default_factory=set)  # ids of prompts before the first response
     answered: bool = False  # the transcript has a response
     # whether a response had a service tier or region, so the price of other requests is unknown
     special: bool = False
@@ -37,10 +37,15 @@ class Tally(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     def with_events(self, events: Iterable[UsageEvent]) -> ModelTokens:
         """Return the usage of the earlier reads and of the responses of this read."""
         usage = dict(self.counted)
+        latest: dict[str, TokenCounts] = {}
         for event in events:
-            before = self.recent.get(_number(event.key)) if self.recent else None
-            tokens = event.tokens if before is None else before.merged(event.tokens) - before
-            add(usage, event.model, tokens)
+            before = latest.get(event.key)
+            if before is None:
+                before = (
+                    self.recent.get(_number(event.key), NO_TOKENS) if self.recent else NO_TOKENS
+                )
+            after = latest[event.key] = before.merged(event.tokens)
+            add(usage, event.model, after - before)
         return usage
 
     def add_events(self, events: list[UsageEvent]) -> None:

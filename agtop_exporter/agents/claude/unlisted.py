@@ -12,6 +12,7 @@ if none of its token counts is negative. The ledger compares it with the counted
 session (`UsageEvent.running_total`), so usage that the ledger has is not counted again.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from hashlib import blake2b
@@ -27,7 +28,7 @@ from agtop_exporter.agents.claude.responses import SessionRead
 from agtop_exporter.agents.claude.sessions import SUBAGENTS
 from agtop_exporter.agents.claude.state import TranscriptState
 from agtop_exporter.agents.claude.tally import ModelTokens, Tally, add, total_of
-from agtop_exporter.model import NO_TOKENS, Cursor, TokenCounts, UsageEvent
+from agtop_exporter.model import NO_TOKENS, Cursor, SessionUpdate, TokenCounts, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import UNDECODABLE, Count
 from agtop_exporter.reading.jsonl import read_jsonl
@@ -36,9 +37,13 @@ from agtop_exporter.reading.parsers import BlockParser
 COST_STATE = "cost-state"  # type of the records with the sums
 AGENT_TOOLS = frozenset({"Agent", "Task", "Skill"})  # tools that can start a subagent
 UNKNOWN_TIER = "unknown"  # service tier of requests whose price is unknown
+FINISHED = frozenset({"idle", "error", "ended"})  # activities of a finished subagent
 SUFFIX = ".jsonl"
 PREFIX = "agent-"  # of the transcripts of subagents
 FOLDER_DEPTH = 8  # levels below the folder of subagents
+# An unfinished subagent may have a response in the sums whose line is written later, and after
+# `/clear` in the folder of the next session. After this time, such a line is no longer expected.
+OPEN_SECONDS = 3600
 HEAD_LINES = 64  # number of lines in which the first message of a transcript is searched
 HEAD_BYTES = 1 << 20  # maximum length of one of these lines
 
@@ -113,6 +118,7 @@ class UnlistedRequests:
         self._tally = state.tally
         self._parser = parser
         self._records: list[_CostState] = []
+        self._open_since = 0.0  # latest time of a record of an unfinished subagent, unix seconds
 
     def mark_incomplete(self) -> None:
         """Note that a response lacks its usage, so the sums cannot be used."""
@@ -123,19 +129,20 @@ class UnlistedRequests:
         """Note a response: whether it is a copy, and what changes its price."""
         tally = self._tally
         if tally is not None:
-            if copied or (tally.prompts > 1 and not tally.answered):
+            if copied or len(tally.prompts) > 1:
                 tally.complete = False
             tally.answered = True
+            tally.prompts.clear()
             tally.special = tally.special or bool(usage.price_tier or usage.region)
 
-    def note_prompt(self) -> None:
+    def note_prompt(self, prompt_id: str) -> None:
         """Note a prompt.
 
         If the first prompt has no response, the transcript may be a fork that has only copied
         prompts. Such a copy has no mark.
         """
         if self._tally is not None and not self._tally.answered:
-            self._tally.prompts += 1
+            self._tally.prompts.add(prompt_id)
 
     def note_result(self, tool: str, result: msgspec.Raw) -> None:
         """Store the id of the subagent in the result of a tool."""
@@ -181,6 +188,8 @@ class UnlistedRequests:
 
     def _unlisted(self, record: _CostState, tally: Tally) -> Iterator[UsageEvent]:
         """Yield the events of the requests that are not counted yet. Update the tally."""
+        if self._open_since and self._open_since > record.time - OPEN_SECONDS:
+            return
         known = dict(record.counted)
         for usage in (tally.subagents, tally.unlisted):
             for model, tokens in usage.items():
@@ -227,23 +236,28 @@ class UnlistedRequests:
     def _subagents(self, ids: list[str]) -> ModelTokens | None:
         """Return the usage in the transcripts of the session's subagents.
 
-        Returns None if one of the subagents `ids` has no transcript. Raises OSError.
+        Returns None if one of the subagents `ids` has no transcript. Raises OSError. Set
+        `_open_since`.
         """
         events: dict[str, UsageEvent] = {}
         found = set()
+        self._open_since = 0.0
         folder = self._path.with_suffix("") / SUBAGENTS
         for entry in walk(folder, suffix=SUFFIX, depth=FOLDER_DEPTH):
             name = entry.name.removesuffix(SUFFIX)
             if not name.startswith(PREFIX):
                 continue
             found.add(name.removeprefix(PREFIX))
-            cursor, more = Cursor(), True
+            cursor, more, update = Cursor(), True, SessionUpdate(session_id="")
             while more:
                 batch = read_jsonl(self._agent, self._parser, entry.path, cursor)
                 cursor, more = batch.cursor, batch.more
                 for event in batch.events:
                     tokens = events.get(event.key, event).tokens.merged(event.tokens)
                     events[event.key] = msgspec.structs.replace(event, tokens=tokens)
+                update = next((each for each in batch.sessions if each.signal), update)
+            if update.signal.kind not in FINISHED:
+                self._open_since = max(self._open_since, update.last_active or math.inf)
         if not found.issuperset(ids):
             return None
         usage: ModelTokens = {}
