@@ -30,7 +30,7 @@ from agtop_exporter.agents.claude.state import TranscriptState
 from agtop_exporter.agents.claude.tally import ModelTokens, Tally, add, total_of
 from agtop_exporter.model import NO_TOKENS, Cursor, SessionUpdate, TokenCounts, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
-from agtop_exporter.reading.decoding import UNDECODABLE, Count
+from agtop_exporter.reading.decoding import UNDECODABLE, Count, Errors, recoverer
 from agtop_exporter.reading.jsonl import read_jsonl
 from agtop_exporter.reading.parsers import BlockParser
 
@@ -268,14 +268,17 @@ class UnlistedRequests:
 
 def has_first_message(path: Path) -> bool:
     """Return whether a transcript has the first message of its session. Raises OSError."""
+    recover = recoverer(_Head, Errors(str(path)))
     with path.open("rb") as file:
         for _ in range(HEAD_LINES):
+            line = memoryview(file.readline(HEAD_BYTES))
             try:
-                head = _decode_head(file.readline(HEAD_BYTES))
+                heads = [_decode_head(line)]
             except UNDECODABLE:
-                continue
-            if head.uuid:
-                return head.parent_uuid is None and head.logical_parent_uuid is None
+                heads = [head for head, _ in recover(line, 0)]
+            for head in heads:
+                if head.uuid:
+                    return head.parent_uuid is None and head.logical_parent_uuid is None
     return False
 
 
