@@ -100,6 +100,13 @@ def test_a_record_that_is_written_again_adds_nothing(tmp_path, chat):
     assert total(look_at(tmp_path)) == 135
 
 
+def test_sums_that_may_include_a_later_line_add_nothing(tmp_path, chat):
+    for _ in range(2):
+        add_sums(chat, **sonnet(22, 12))
+    chat.assistant("late").write()
+    assert total(look_at(tmp_path)) == 30
+
+
 def test_the_mark_of_a_large_window_is_no_other_model(tmp_path, chat):
     add_sums(chat, **{f"{SONNET}[1m]": (12, 5)}).write()
     assert total(look_at(tmp_path)) == 17

@@ -118,6 +118,7 @@ class UnlistedRequests:
         self._tally = state.tally
         self._parser = parser
         self._records: list[_CostState] = []
+        self._confirmed = 0  # number of the records that a prompt follows
         self._open_since = 0.0  # latest time of a record of an unfinished subagent, unix seconds
 
     def mark_incomplete(self) -> None:
@@ -126,9 +127,14 @@ class UnlistedRequests:
             self._tally.complete = False
 
     def note_response(self, usage: Figures, *, copied: bool) -> None:
-        """Note a response: whether it is a copy, and what changes its price."""
+        """Note a response: whether it is a copy, and what changes its price.
+
+        If no prompt is between the sums and a response, the response may have been written late,
+        and the sums may include it. They are not used then.
+        """
         tally = self._tally
         if tally is not None:
+            del self._records[self._confirmed :]
             if copied or len(tally.prompts) > 1:
                 tally.complete = False
             tally.answered = True
@@ -141,6 +147,7 @@ class UnlistedRequests:
         If the first prompt has no response, the transcript may be a fork that has only copied
         prompts. Such a copy has no mark.
         """
+        self._confirmed = len(self._records)
         if self._tally is not None and not self._tally.answered:
             self._tally.prompts.add(prompt_id)
 
