@@ -62,7 +62,9 @@ def _start(
     """
     events = [event for event in batch.events if event.least >= 0]
     keys = state.store.keys(event_names(batch.agent, events))
-    merging = Merging(state, keys, _other_keys(state, batch.agent, events, keys))
+    compares = any(event.running_total for event in events)
+    others = _other_keys(state, batch.agent, events, keys)
+    merging = Merging(state, keys, others, compares=compares)
     entries = []
     for key, event in zip(keys, events, strict=True):
         session = state.sessions.find(batch.agent, event.session_id)

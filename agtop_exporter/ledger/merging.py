@@ -31,12 +31,15 @@ class Merging:
         state: LedgerState,
         keys: Sequence[bytes],
         other_keys: Mapping[bytes, Sequence[bytes]] = NO_KEYS,
+        *,
+        compares: bool = False,
     ) -> None:
         """Look up the stored events with these keys. Raises DamagedError.
 
         `other_keys` maps the key of an event to further keys under which the same event may have
-        been counted.
+        been counted. `compares` is true if an event of the batch has a running total.
         """
+        self._compares = compares
         self._state = state
         self._rolled_up_before = state.rolled_up_before
         every_key = [*keys, *chain(*other_keys.values())]
@@ -66,7 +69,7 @@ class Merging:
         if before is None:
             self._put(key, entry)
             self._changes.add(entry)
-            if total is not None:
+            if self._compares:
                 self._accounts.replace(None, entry)
             return
         merged = self._merge(before, entry)
@@ -75,7 +78,7 @@ class Merging:
             self._put(key, merged)
             self._changes.take(before)
             self._changes.add(merged)
-            if total is not None:
+            if self._compares:
                 self._accounts.replace(before, merged)
 
     def restore(self, key: bytes, entry: Entry) -> None:

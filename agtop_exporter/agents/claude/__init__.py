@@ -108,12 +108,14 @@ AGENT = Agent(
     effort_source="assistant.effort",
     exact=(
         "tokens of each response with both cache-write lifetimes, subagents, web searches, "
-        "service tier, region"
+        "service tier, region; from 2.1.330 also the sums of requests without a response in a "
+        "transcript"
     ),
     not_in_files=(
         "title, compaction, recap and safety requests, side questions, hooks that ask a model, "
-        "tokens of web searches and web fetches, streams that were cut or retried; before 2.1 a "
-        "part of the output of a response"
+        "tokens of web searches and web fetches, streams that were cut or retried: before "
+        "2.1.330, while the process runs, if it was killed, in forks and in sessions in the "
+        "background; before 2.1 a part of the output of a response"
     ),
     versions_seen=("2.1.332", "2.1.330", "2.1.197", "2.0.50", "1.0.100"),
 )

@@ -28,6 +28,7 @@ from agtop_exporter.agents.claude.signals import (
 )
 from agtop_exporter.agents.claude.state import TranscriptState
 from agtop_exporter.agents.claude.types import KNOWN_TYPES, PLAIN_TYPES, TYPES
+from agtop_exporter.agents.claude.unlisted import COST_STATE, UnlistedRequests
 from agtop_exporter.model import PROMPT_RANK, RateLimit, SessionUpdate, is_sane
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import BlockParser
@@ -52,6 +53,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
 
     def __init__(self, batch: BatchBuilder, state: TranscriptState) -> None:
         super().__init__(batch, state)
+        self.unlisted = UnlistedRequests(batch, state, type(self))
         self.offset = 0
         self.calls = OrderedDict(state.tools)
         self.responses = Responses(state)
@@ -139,6 +141,8 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                     tools += (self._remember_call(block, model or session.model),)
         if message.usage is not None:
             self._add_response(record, message, message.usage, tools)
+        else:
+            self.unlisted.mark_incomplete()
         if self.main_chain:
             session.model = model or session.model
             session.effort = record.effort or session.effort
@@ -168,7 +172,9 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         if self.responses.is_repeated(record, message, usage):
             return
         asked_elsewhere = record.request_session_id not in (None, self.sessions.main_id)
-        copied = self.copied or asked_elsewhere or record.may_be_copied or not record.request_id
+        copied = self.copied or asked_elsewhere or record.may_be_copied
+        self.unlisted.note_response(usage, copied=copied)
+        copied = copied or not record.request_id
         response = self.responses.find(session, record, message, usage)
         if response is None:
             response = Response(
@@ -207,12 +213,13 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                     is_result = True
                     if self.main_chain:
                         self.state.calls.end(block.tool_use_id)
+                    name = self.calls.get(block.tool_use_id, "")
+                    self.unlisted.note_result(name, record.tool_use_result)
                     if block.tool_use_id in self.state.searches:
                         self._add_searches(record, block.tool_use_id)
                     if block.is_error:
-                        call_id = block.tool_use_id
-                        failed = ((call_id, self.calls.get(call_id, "unknown")),)
-                        self._add_event(record, f"failure:{call_id}", tool_errors=failed)
+                        failed = ((block.tool_use_id, name or "unknown"),)
+                        self._add_event(record, f"failure:{failed[0][0]}", tool_errors=failed)
         self.responses.note_user(self.session, record, is_result=is_result)
         if not is_result:
             self._handle_prompt(record, message)
@@ -236,6 +243,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                 self.state.prompted.append(session.update.session_id)
                 session.update.set_title(text, PROMPT_RANK)
             session.signal = PROMPT
+            self.unlisted.note_prompt(record.uuid or "")
             self._add_event(record, f"prompt:{record.uuid or record.seconds}", turns=1)
 
     def _handle_metadata(self, record: Record) -> None:
@@ -246,6 +254,8 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         if record.type in TITLE_RANKS:
             title = record.custom_title or record.ai_title or record.summary or ""
             self.session.update.set_title(title, TITLE_RANKS[record.type])
+        elif record.type == COST_STATE:
+            self.unlisted.note_sums(record, self.session.last, self.sessions.by_id.values())
         elif record.subtype == "turn_duration":
             self.session.signal = TURN_END
         elif record.subtype == "compact_boundary":
@@ -272,7 +282,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
             self._complete(session)
             if self.is_transcript and self.sessions.is_known(session_id):
                 batch.sessions[session_id] = session.update
-        batch.events.extend(others)
+        batch.events += others + self.unlisted.finish(batch.events)
         state.tools = dict(self.calls)
         self.responses.save(state)
         if self.is_transcript:
@@ -282,18 +292,9 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
 
     def _complete(self, session: SessionRead) -> None:
         """Add the responses of a session to the batch, and complete the session's update."""
-        update, events = session.update, self.batch.events
-        update.signal, update.model = session.signal, session.model
-        update.model_effort = session.effort
-        totals = [response.all_tokens() for response in session.responses]
-        for response, total in zip(session.responses, totals, strict=True):
-            if response.usage.iterations:
-                events.extend(response.events(total))
-            else:
-                events.append(response.event(total))
+        update, totals = session.update, session.totals()
+        self.batch.events.extend(session.events(totals))
+        session.complete_update()
         observe_context(session, totals, self.state)
-        if session.first is not None and session.last is not None:
-            update.observe_time(session.first.timestamp())
-            update.observe_time(session.last.timestamp())
         if update.last_active is not None:
             self.state.last_active[update.session_id] = update.last_active

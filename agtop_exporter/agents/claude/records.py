@@ -198,6 +198,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     summary: str | None = None
     advisor_model: str | None = None
     compact_metadata: CompactMetadata | None = None
+    model_usage: msgspec.Raw = NOTHING
 
     @property
     def kind(self) -> str:

@@ -153,6 +153,26 @@ class SessionRead:
     first: datetime | None = None  # times of the earliest and the latest record that is no copy
     last: datetime | None = None
 
+    def complete_update(self) -> None:
+        """Copy the values that are stored here to `update`."""
+        update = self.update
+        update.signal, update.model, update.model_effort = self.signal, self.model, self.effort
+        if self.first is not None and self.last is not None:
+            update.observe_time(self.first.timestamp())
+            update.observe_time(self.last.timestamp())
+
+    def totals(self) -> list[TokenCounts]:
+        """Return the token counts of each response."""
+        return [response.all_tokens() for response in self.responses]
+
+    def events(self, totals: list[TokenCounts]) -> Iterator[UsageEvent]:
+        """Yield the usage events of the responses, whose token counts are `totals`."""
+        for response, total in zip(self.responses, totals, strict=True):
+            if response.usage.iterations:
+                yield from response.events(total)
+            else:
+                yield response.event(total)
+
 
 def without_duplicates(calls: Calls) -> Calls:
     """Return tool calls without duplicates.

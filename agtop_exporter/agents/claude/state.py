@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from msgspec import field
 
 from agtop_exporter.agents.claude.responses import Response
+from agtop_exporter.agents.claude.tally import Tally
 from agtop_exporter.model import is_sane
 from agtop_exporter.reading.open_calls import OpenCalls
 from agtop_exporter.reading.state import ReaderState
@@ -33,6 +34,8 @@ class TranscriptState(ReaderState):
     requests: dict[int, int] = field(default_factory=dict)
     # the latest response with a unique id: a hash of its ids, and its time
     latest: tuple[int, float] = (0, 0.0)
+    # None if an earlier version of this program has read a part of the transcript
+    tally: Tally | None = None
 
     def is_copy(self, time: datetime, *, marked: bool) -> bool:
         """Return whether a record with this time is a copy. Update `began`.
