@@ -244,7 +244,7 @@ class Settings(BaseSettings):
     textfile_label: Annotated[
         LabelPairs,
         Form(
-            nouns=("NAME=VALUE or a list of them", "NAME=VALUE"),
+            nouns=("NAME=VALUE or a list of them", "NAME=VALUE with a name other than le"),
             metavar="NAME=VALUE",
             separator=",",
             default_text="none",

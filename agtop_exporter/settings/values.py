@@ -132,7 +132,8 @@ def _textfile(value: str) -> str:
 
 def _label(value: str) -> str:
     name, equals, _ = value.partition("=")
-    if not equals or not LABEL_NAME.fullmatch(name) or name.startswith("__"):
+    is_reserved = name.startswith("__") or name == "le"  # `le`: of the buckets of histograms
+    if not equals or not LABEL_NAME.fullmatch(name) or is_reserved:
         raise PydanticCustomError("label", "not a label")
     return value
 

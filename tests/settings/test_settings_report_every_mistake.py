@@ -238,7 +238,7 @@ BAD_VALUES = {
     "log_level": ["loud", 5],
     "sessions_max": ["x", -1, 1.5, True, 10**30],
     "textfile": ["x", 5],
-    "textfile_label": ["user", "=ada", "a-b=c", "__x=y", 5],
+    "textfile_label": ["user", "=ada", "a-b=c", "__x=y", "le=1", 5],
     "color": ["red", 5],
     "_secrets_dir": ["/", 5],
 }
@@ -305,3 +305,8 @@ def test_any_text_in_a_variable_is_used_or_reported(variables):
         for line in str(error).split("\n"):
             assert line.isprintable()
             assert line.split(":")[0].split(" and ")[0] in variables
+
+
+def test_a_label_cannot_hide_the_bounds_of_histograms():
+    (line,) = mistakes({"textfile_label": ["le=1"]})
+    assert line.endswith("other than le, got 'le=1'")
