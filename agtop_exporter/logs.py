@@ -16,11 +16,10 @@ from agtop_exporter.settings import Settings
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
-log = structlog.get_logger()
-
-
-# Control characters, and marks that change the order or the lines of a text; no line feed
+# control characters except the line feed, and marks that change the order or the lines of a text
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+log = structlog.get_logger()
 
 
 class _StructlogHandler(logging.Handler):
@@ -61,9 +60,9 @@ def _escape(
     _level: str,
     fields: MutableMapping[str, Any],
 ) -> Mapping[str, Any]:
-    """Escape control characters, which a file name or a request may have, but no line breaks.
+    """Escape the control characters of file names and requests.
 
-    The renderers escape line breaks.
+    The renderers escape line feeds.
     """
     return {
         name: CONTROL.sub(lambda found: ascii(found[0])[1:-1], value)
