@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
-from agtop_exporter import __version__
+from agtop_exporter import __version__, platforms
 from agtop_exporter.documents import Documents
 from agtop_exporter.health import Health
 from agtop_exporter.model import AgtopError, Snapshot
@@ -24,6 +24,7 @@ from agtop_exporter.settings import Settings
 from agtop_exporter.wakeups import REQUEST, Wakeups
 
 SWITCH_SECONDS = 0.0002  # short, because a scrape takes the lock of the interpreter several times
+RELEASE_SECONDS = 3600.0  # between two releases of freed memory, which take 1 ms
 LONG_SCAN_SECONDS = 2.0  # after this time, a scan pings the watchdog
 
 log = structlog.get_logger()
@@ -64,6 +65,7 @@ class Daemon:
         self._reload_succeeded = True
         pipeline.telemetry.declare("pricing_refresh_errors")
         self._wakeups = Wakeups()
+        self._released_at = 0.0  # the last release of freed memory in unix seconds
         self._scanned = False  # a refresh has ended with a result
         self._progress = 0, 0  # of the present scan: bytes read, and bytes to read
         self._began = 0.0  # the start of the present scan on a monotonic clock
@@ -139,6 +141,14 @@ class Daemon:
         self._health.ended(steps.errors)
         self._documents.expire()
         _collect_again()
+        self._release_freed_memory()
+
+    def _release_freed_memory(self) -> None:
+        """Return freed memory to the system after the first scan, and then every hour."""
+        now = self._clock()
+        if abs(now - self._released_at) >= RELEASE_SECONDS:
+            self._released_at = now
+            platforms.release_freed_memory()
 
     def _settle(self) -> None:
         """Write the state of the outputs, the scrapers and the first scrape to the ledger."""
