@@ -78,10 +78,13 @@ def log_for_people(settings: Settings) -> None:
 
 
 def log_to(write: Callable[[str], None], settings: Settings) -> None:
-    """Configure logging to pass each message to `write` as a line. Nothing is written to stderr."""
+    """Configure logging to pass each message to `write` as a line: `warning: cannot read: path=/a`.
 
-    def give(logger: Any, level: str, fields: MutableMapping[str, Any]) -> NoReturn:  # noqa: ANN401 - the signature of structlog
-        write(_plain_line(logger, level, fields))
+    Nothing is written to stderr.
+    """
+
+    def give(_logger: Any, level: str, fields: MutableMapping[str, Any]) -> NoReturn:  # noqa: ANN401 - the signature of structlog
+        write(_line(level, fields))
         raise structlog.DropEvent
 
     _configure(LEVELS[settings.log_level], structlog.processors.format_exc_info, give)
@@ -108,9 +111,13 @@ def _drop(_logger: Any, _level: str, _fields: MutableMapping[str, Any]) -> NoRet
 
 
 def _plain_line(_logger: Any, level: str, fields: MutableMapping[str, Any]) -> str:  # noqa: ANN401 - the signature of structlog
+    return f"agtop-exporter: {_line(level, fields)}"
+
+
+def _line(level: str, fields: MutableMapping[str, Any]) -> str:
     event = fields.pop("event")
     details = " ".join(f"{name}={on_one_line(value)}" for name, value in fields.items())
-    return f"agtop-exporter: {level}: {event}" + (f": {details}" if details else "")
+    return f"{level}: {event}" + (f": {details}" if details else "")
 
 
 def on_one_line(value: object) -> str:

@@ -89,7 +89,7 @@ def columns(view):
 
 
 def notices(view):
-    view.notices = ("agtop-exporter: warning: cannot read file: path=/home/ada/x",)
+    view.notices = ("warning: cannot read file: path=/home/ada/x",)
     view.act(NOW, "overlay", "notices")
 
 
