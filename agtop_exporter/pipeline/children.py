@@ -24,7 +24,7 @@ from agtop_exporter.agents import load_agents
 from agtop_exporter.folders import DOES_NOT_RESPOND
 from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
-from agtop_exporter.pipeline.scan import Failure, effort, read_one
+from agtop_exporter.pipeline.one_file import Failure, effort, read_one
 
 TASK_BYTES = 8 * 1024 * 1024  # approximate size of a task
 ORDER_BYTES = 4000  # an order (an encoded task) of at most this size fits into any pipe

@@ -13,7 +13,7 @@ import structlog
 from agtop_exporter.folders import Folder, Trouble
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import Batch, ParseError
-from agtop_exporter.pipeline.scan import Failure
+from agtop_exporter.pipeline.one_file import Failure
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.reading.drift import UnknownTypes
 

@@ -13,7 +13,7 @@ from agtop_exporter.ledger.merging import Price
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.pipeline.files import Work
 from agtop_exporter.pipeline.guard import Beat, Guard, NoResponseError
-from agtop_exporter.pipeline.scan import Failure, read_one
+from agtop_exporter.pipeline.one_file import Failure, read_one
 
 BYTES_PER_REFRESH = 64 * 1024 * 1024  # takes about a second
 

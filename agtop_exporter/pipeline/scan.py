@@ -10,35 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 
-import msgspec
-
 from agtop_exporter.agents import Agent
 from agtop_exporter.folders import DOES_NOT_RESPOND
 from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
 from agtop_exporter.pipeline.guard import Beat, Guard, NoResponseError
-from agtop_exporter.pipeline.steps import Raised, raised
-from agtop_exporter.reading.files import NotAFileError
-from agtop_exporter.reading.listing import ON_CLOSED
+from agtop_exporter.pipeline.one_file import Failure, effort, read_one
 
 PARALLEL_BYTES = 24 * 1024 * 1024  # less is read faster than child processes start
 CHILDREN_MAX = 4
-FILE_BYTES = 64 * 1024  # opening a file takes as long as reading this many bytes
 GUARDED_BYTES = 1024 * 1024  # bytes of several files that one call of the guard reads
 GUARDED_FILES = 32  # files that one call of the guard reads
-
-
-class Failure(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A file or directory that could not be read.
-
-    `reason` is "" if the file no longer exists or is not a file. `bug` is the exception if the
-    reader of the file raised an unexpected exception.
-    """
-
-    agent: str
-    path: str
-    reason: str
-    bug: Raised | None = None
 
 
 Expect = Callable[[Sequence[Batch | Failure]], None]
@@ -94,11 +76,6 @@ def read_all(  # noqa: PLR0913 - the callbacks of a scan
         progress(done, total)  # also after a failure, which may have taken a minute
     if queue and not stopping():  # the child processes have died
         yield from here
-
-
-def effort(item: Work) -> int:
-    """Return how many bytes can be read in the time that a file takes."""
-    return item.size + FILE_BYTES
 
 
 def _in_children(
@@ -181,26 +158,3 @@ def _late(guard: Guard) -> Iterator[Batch | Failure]:
         if not guard.is_stuck(agent):
             del guard.late[agent]
             yield from results[taken:]
-
-
-def read_one(item: Work, agents: Mapping[str, Agent]) -> Batch | Failure:
-    """Read one batch of records from a file. After an exception, return a Failure.
-
-    A folder that the reader cannot list is an error of the file, like a part that it cannot read.
-    """
-    token = ON_CLOSED.set(_refuse)
-    try:
-        return agents[item.agent].read(item.path, item.cursor)
-    except (NotAFileError, FileNotFoundError):
-        return Failure(item.agent, item.path, "")
-    except OSError as error:
-        return Failure(item.agent, item.path, error.strerror or type(error).__name__)
-    except Exception as error:  # noqa: BLE001 - no file may stop the reading of others
-        bug = raised(error)
-        return Failure(item.agent, item.path, f"a bug in its reader: {bug.error}", bug)
-    finally:
-        ON_CLOSED.reset(token)
-
-
-def _refuse(_folder: str, error: OSError) -> None:
-    raise error

@@ -15,7 +15,8 @@ from agtop_exporter.pipeline.files import Listing, Work
 from agtop_exporter.pipeline.findings import Findings
 from agtop_exporter.pipeline.guard import Guard, NoResponseError
 from agtop_exporter.pipeline.guarded import GuardedFiles
-from agtop_exporter.pipeline.scan import Failure, read_all
+from agtop_exporter.pipeline.one_file import Failure
+from agtop_exporter.pipeline.scan import read_all
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.telemetry import Telemetry

@@ -10,7 +10,7 @@ from agtop_exporter.limit_files import LimitFiles
 from agtop_exporter.model import is_ahead
 from agtop_exporter.pipeline.findings import Findings
 from agtop_exporter.pipeline.guard import Guard, NoResponseError
-from agtop_exporter.pipeline.scan import Failure
+from agtop_exporter.pipeline.one_file import Failure
 
 
 class StoredLimits:

@@ -14,7 +14,7 @@ from typing import Literal
 from agtop_exporter import platforms
 from agtop_exporter.labels import ParseErrorReason
 from agtop_exporter.model import Cursor
-from agtop_exporter.reading.sources import FINGERPRINT_BYTES, PlainFile
+from agtop_exporter.reading.plain import FINGERPRINT_BYTES, PlainFile
 
 if sys.version_info >= (3, 14):
     from compression import zstd

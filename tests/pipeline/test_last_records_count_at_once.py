@@ -6,7 +6,7 @@ from small_homes import claude_answer, claude_file, claude_prompt, claude_turns
 
 from agtop_exporter.agents import claude
 from agtop_exporter.model import Cursor
-from agtop_exporter.pipeline import scan
+from agtop_exporter.pipeline import one_file, scan
 from agtop_exporter.reading import lines
 
 
@@ -72,5 +72,5 @@ def test_files_that_cannot_be_read_report_progress_too(tmp_path):
     results = scan.read_all(
         work, agents, progress=lambda *each: calls.append(each), stopping=lambda: False
     )
-    assert [type(result) for result in results] == [scan.Failure, scan.Failure]
+    assert [type(result) for result in results] == [one_file.Failure, one_file.Failure]
     assert calls == [(0, 2), (0, 2)]

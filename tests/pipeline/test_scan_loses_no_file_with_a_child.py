@@ -13,7 +13,7 @@ from agtop_exporter.agents import claude, load_agents
 from agtop_exporter.agents.claude.reader import REMEMBERED_TOOLS
 from agtop_exporter.agents.claude.state import TranscriptState
 from agtop_exporter.model import Cursor
-from agtop_exporter.pipeline import children, scan
+from agtop_exporter.pipeline import children, one_file, scan
 from agtop_exporter.pipeline.files import Work
 
 pytestmark = pytest.mark.integration
@@ -181,7 +181,7 @@ class Stuck:
         def read_one(item, agents):
             if Path(item.path).name in names:
                 os.read(read, 1)
-            return scan.read_one(item, agents)
+            return one_file.read_one(item, agents)
 
         monkeypatch.setattr(children, "read_one", read_one)
         monkeypatch.setattr(children, "ANSWER_SECONDS", 1)
@@ -196,8 +196,8 @@ def test_a_child_does_not_return(works, monkeypatch, number):
     Stuck(monkeypatch, Path(path).name)
     other = [msgspec.structs.replace(works[5], agent="codex"), *works]
     results = list(read(other))
-    failures = [result for result in results if isinstance(result, scan.Failure)]
-    assert failures == [scan.Failure("claude", path, "does not respond")]
+    failures = [result for result in results if isinstance(result, one_file.Failure)]
+    assert failures == [one_file.Failure("claude", path, "does not respond")]
     assert "codex" in {result.agent for result in results}
     read_ones = [result.path for result in results if result.agent == "claude"]
     assert set(names(works[: number + 1])) <= set(read_ones)
