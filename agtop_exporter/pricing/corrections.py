@@ -277,7 +277,7 @@ def _unlisted(correction: Correction, names: tuple[str, str], match: str) -> Pri
 class _Document(msgspec.Struct, forbid_unknown_fields=True):
     price: tuple[Correction, ...]
     schedule: tuple[Schedule, ...]
-    date: date
+    day: date = msgspec.field(name="date")
 
 
 @cache
@@ -296,4 +296,4 @@ def decode_corrections(text: str) -> tuple[tuple[Correction, ...], tuple[Schedul
     """
     listed = tomllib.loads(text, parse_float=Decimal)
     document = msgspec.convert(listed, _Document)
-    return document.price, document.schedule, document.date
+    return document.price, document.schedule, document.day

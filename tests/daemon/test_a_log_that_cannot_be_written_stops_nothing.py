@@ -155,7 +155,7 @@ class Disk(io.RawIOBase):
 @pytest.mark.slow
 def test_whole_lines_are_written_again_when_there_is_room_again():
     disk = Disk()
-    stream = SafeStream(io.TextIOWrapper(io.BufferedWriter(disk), line_buffering=True))
+    stream = SafeStream(io.TextIOWrapper(io.BufferedWriter(disk, 8192), line_buffering=True))
     stream.write("before\n")
     disk.room = 3  # half a line
     for number in range(5000):

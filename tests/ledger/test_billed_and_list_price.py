@@ -1,6 +1,7 @@
 """What an agent recorded as its cost is what is billed. The list price is kept beside it."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from events import AGENT, record, response
@@ -94,7 +95,7 @@ def test_an_older_ledger_bills_what_it_has(tmp_path):
     ledger = Ledger(tmp_path)
     record(ledger, response("a", model="unlisted", reported_cost=50), response("b"), price=price)
     ledger.close()
-    with sqlite3.connect(next(tmp_path.glob("*.db"))) as database:
+    with closing(sqlite3.connect(next(tmp_path.glob("*.db")))) as database, database:
         database.execute("DELETE FROM totals WHERE name = 'billed'")
     ledger = Ledger(tmp_path)
     assert billed(ledger, model="unlisted")[1:] == (120, 50)

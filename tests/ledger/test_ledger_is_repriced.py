@@ -74,6 +74,7 @@ def test_a_price_of_the_user_replaces_recorded_costs_and_is_undone(tmp_path):
         ledger.close()
         ledger = Ledger(tmp_path)
         assert bills(ledger) == (billed, 120)
+    ledger.close()
 
 
 def test_a_response_that_grows_after_the_users_price_is_billed_once():

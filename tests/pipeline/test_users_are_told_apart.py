@@ -40,6 +40,14 @@ def by_user(samples, name="agtop_user_tokens_total"):
     return {labels[-1]: value for (metric, *labels), value in samples.items() if metric == name}
 
 
+def by_user_in(homes, state, **more):
+    """Refresh with the ledger in `state`. Return the tokens by user."""
+    looking = look(homes, state=state, **more)
+    samples = looking.samples(EVENING)
+    looking.close()
+    return by_user(samples)
+
+
 def total(samples):
     return sum(value for (name, *_), value in samples.items() if name == "agtop_tokens_total")
 
@@ -78,37 +86,27 @@ def test_one_user_has_no_label(homes):
 @pytest.mark.slow
 def test_earlier_usage_belongs_to_its_user(homes, tmp_path):
     """The second home was added later, or the ledger is older than the counters of users."""
-    before = look(homes, state=tmp_path / "state")
-    before.at(EVENING)
-    before.close()
-    after = look(homes, state=tmp_path / "state", users=users(homes)).samples(EVENING)
-    assert by_user(after) == {"ada": TOKENS_OF_A_TURN, "ben": 2 * TOKENS_OF_A_TURN}
+    assert by_user_in(homes, tmp_path / "state") == {}
+    after = by_user_in(homes, tmp_path / "state", users=users(homes))
+    assert after == {"ada": TOKENS_OF_A_TURN, "ben": 2 * TOKENS_OF_A_TURN}
 
 
 @pytest.mark.slow
 def test_counters_of_users_survive_a_time_with_one_user(homes, tmp_path):
-    def shown(**more):
-        looking = look(homes, state=tmp_path / "state", **more)
-        samples = looking.samples(EVENING)
-        looking.close()
-        return by_user(samples)
-
-    first = shown(users=users(homes))
-    assert shown() == {}
+    state = tmp_path / "state"
+    first = by_user_in(homes, state, users=users(homes))
+    assert by_user_in(homes, state) == {}
     claude_file(homes[0], 1).write_text(claude_turns(1, range(3)))
-    assert shown() == {}
-    last = shown(users=users(homes))
+    assert by_user_in(homes, state) == {}
+    last = by_user_in(homes, state, users=users(homes))
     assert last == {"ada": 3 * TOKENS_OF_A_TURN, "ben": first["ben"]}
 
 
 @pytest.mark.slow
 def test_deleted_transcripts_keep_their_user(homes, tmp_path):
-    shown = look(homes, state=tmp_path / "state", users=users(homes))
-    before = by_user(shown.samples(EVENING))
-    shown.close()
+    before = by_user_in(homes, tmp_path / "state", users=users(homes))
     claude_file(homes[1], 2).unlink()
-    again = look(homes, state=tmp_path / "state", users=users(homes))
-    assert by_user(again.samples(EVENING)) == before
+    assert by_user_in(homes, tmp_path / "state", users=users(homes)) == before
 
 
 @pytest.mark.slow

@@ -13,7 +13,11 @@ class Authority:
         self.folder = folder
         self.certificate = folder / "ca.pem"
         self._key = folder / "ca.key"
-        self._openssl("req", "-x509", "-nodes", "-subj", "/CN=ca", "-days", "2", *self._new("ca"))
+        self._openssl(
+            *("req", "-x509", "-nodes", "-subj", "/CN=ca", "-days", "2"),
+            *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),  # Python 3.13 demands it
+            *self._new("ca"),
+        )
 
     def sign(self, name, *alternatives):
         """Return the paths of a certificate with these alternative names, and of its key."""
