@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from agtop_exporter.agents import load_agents
+from agtop_exporter.existence import is_directory
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import AgtopError, Plan, Snapshot
 from agtop_exporter.pipeline import Pipeline
@@ -54,7 +55,7 @@ def snapshot(  # noqa: PLR0913 - the options of a scan, all by name except `home
     variables = dict(os.environ if environment is None else environment)  # noqa: TID251 - an edge
     at = time.time() if now is None else now  # noqa: TID251 - an edge
     directory = Path.home() if home is None else Path(home).expanduser()
-    if home is not None and not directory.is_dir():
+    if home is not None and not is_directory(directory):
         raise SettingsError(f"home: {directory} is not a directory")
     with (
         contextlib.closing(Ledger(Path(state_dir) if state_dir else None)) as ledger,

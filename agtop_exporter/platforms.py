@@ -19,6 +19,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from agtop_exporter.existence import exists, is_directory
+
 
 def _signals(*names: str) -> tuple[signal.Signals, ...]:
     """Return the named signals, without those that this system does not have."""
@@ -90,9 +92,9 @@ def make_directory(directory: Path, mode: int = 0o700) -> None:
     HOME is wrong.
     """
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 - the method of Path raises RuntimeError if the home is unknown
-    if directory.is_relative_to(home) and not home.exists():
+    if directory.is_relative_to(home) and not exists(home):
         raise FileNotFoundError(errno.ENOENT, "the home directory does not exist", str(home))
-    if directory.is_relative_to(home) and not home.is_dir():
+    if directory.is_relative_to(home) and not is_directory(home):
         raise NotADirectoryError(errno.ENOTDIR, "the home directory is a file", str(home))
     directory.mkdir(mode=mode, parents=True, exist_ok=True)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from agtop_exporter.existence import exists, is_directory, is_file
 from agtop_exporter.path_names import PathNames
 from agtop_exporter.paths import PATH_BYTES_MAX, clean_path, components, without_prefix
 from agtop_exporter.reading.files import read_head
@@ -95,13 +96,13 @@ def _repository_at(folder: Path, enter: Enter) -> FindName | None:
     """
     git = folder / ".git"
     enter(str(git))
-    if git.exists() and not all(_is_missing(git / name) for name in ("HEAD", "config")):
+    if exists(git) and not all(_is_missing(git / name) for name in ("HEAD", "config")):
         return _git_name
     for name in (".jj", *CHECKOUTS):
         enter(str(folder / name))
-    if (folder / ".jj" / "repo").exists():
+    if exists(folder / ".jj" / "repo"):
         return _jj_name
-    if any((folder / name).is_dir() for name in CHECKOUTS):
+    if any(is_directory(folder / name) for name in CHECKOUTS):
         return _no_name
     return None
 
@@ -127,7 +128,7 @@ def _name_beside(start: Path, names: PathNames, enter: Enter) -> str:
         removed = None
         for folder in (start, *start.parents):
             enter(str(folder))
-            if folder.exists():
+            if exists(folder):
                 break
             removed = folder
         name = removed.name if removed else ""
@@ -137,7 +138,7 @@ def _name_beside(start: Path, names: PathNames, enter: Enter) -> str:
                 break
             git = removed.with_name(name) / ".git"
             enter(str(git))
-            if (git / "worktrees" / removed.name).exists():
+            if exists(git / "worktrees" / removed.name):
                 return clean_path(_git_name(git.parent, names, enter))
     except (OSError, ValueError):
         pass
@@ -150,7 +151,7 @@ def _is_home(folder: Path, homes: Sequence[str], enter: Enter) -> bool:
         return True
     for home in homes:
         enter(home)
-        if str(folder) == home or (Path(home).exists() and folder.samefile(home)):
+        if str(folder) == home or (exists(home) and folder.samefile(home)):
             return True
     return False
 
@@ -175,7 +176,7 @@ def _jj_name(folder: Path, names: PathNames, enter: Enter) -> str:
     """
     repository = folder / ".jj" / "repo"
     try:
-        if repository.is_file():
+        if is_file(repository):
             repository = repository.parent / _first_line(repository)
             enter(str(repository))
         store = repository / "store"
@@ -241,12 +242,12 @@ def _common_directory(git: Path, enter: Enter) -> tuple[Path, bool]:
     `git` is the `.git` file or directory of one worktree. The second value is whether that worktree
     was added to the repository.
     """
-    if git.is_dir():
+    if is_directory(git):
         return git, False
     target = git.parent / _first_line(git).removeprefix("gitdir:").strip()
     enter(str(target))
     shared = target / "commondir"
-    if not shared.exists():
+    if not exists(shared):
         return target, False
     common = target / _first_line(shared)
     enter(str(common))

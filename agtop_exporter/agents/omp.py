@@ -15,6 +15,7 @@ from pathlib import Path
 
 from agtop_exporter.agents import Agent, Environment, named_path
 from agtop_exporter.agents.pi import family
+from agtop_exporter.existence import is_directory
 from agtop_exporter.labels import account_label
 from agtop_exporter.reading.profiles import named_profiles
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, ProcessSignature
@@ -75,7 +76,7 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
     lead to them.
     """
     converted = root / BRIDGE
-    if not converted.is_dir():
+    if not is_directory(converted):
         return family.files(root)
     begins = (str(converted) + os.sep, os.path.realpath(converted) + os.sep)
     return (

@@ -15,6 +15,7 @@ from agtop_exporter.cli.screen import Screen
 from agtop_exporter.cli.snapshot import one_snapshot, refresh, refresh_with_rates, scan
 from agtop_exporter.cli.terminal import is_dumb, terminal
 from agtop_exporter.cli.wiring import folders, homes, now, one_shot, settings_of
+from agtop_exporter.existence import exists, is_directory
 from agtop_exporter.ledger import REOPEN_BYTES
 from agtop_exporter.logs import log_nothing, on_one_line
 from agtop_exporter.model import Snapshot
@@ -147,9 +148,9 @@ def _with_hint(name: str, known: Sequence[str], what: str) -> str:
 def _missing(places: Iterable[Path]) -> Iterator[Path]:
     """Yield the home directories that do not exist."""
     for home in places:
-        if not folders().trouble_with(str(home)) and not home.is_dir():
+        if not folders().trouble_with(str(home)) and not is_directory(home):
             yield home
 
 
 def _why_missing(home: Path) -> str:
-    return "is a file" if home.exists() else "does not exist"
+    return "is a file" if exists(home) else "does not exist"

@@ -15,6 +15,7 @@ import platformdirs
 from agtop_exporter import limit_files, platforms
 from agtop_exporter.agents import covered_by, load_agents, signatures_of
 from agtop_exporter.cli.places import PROGRAM, check_home, user_state_directory
+from agtop_exporter.existence import is_file
 from agtop_exporter.folders import Folders
 from agtop_exporter.labels import account_label
 from agtop_exporter.ledger import Ledger
@@ -80,7 +81,7 @@ def _existing(path: Path) -> Path | None:
     If the check fails with an error, `path` is returned. Reading the file then reports the error.
     """
     try:
-        return path if path.is_file() else None
+        return path if is_file(path) else None
     except OSError:
         return path
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import MAX_DEPTH, Agent
+from agtop_exporter.existence import exists
 from agtop_exporter.folders import Folders
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.paths import clean_path
@@ -179,6 +180,6 @@ def matches(folder: Path, pattern: str) -> list[Path]:
 
 def _exists(path: Path) -> bool:
     try:
-        return path.exists()
+        return exists(path)
     except OSError:
         return False

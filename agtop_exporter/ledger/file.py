@@ -11,6 +11,7 @@ import sqlite3
 from pathlib import Path
 
 from agtop_exporter import platforms
+from agtop_exporter.existence import exists, is_directory
 from agtop_exporter.ledger import damage as lost
 from agtop_exporter.ledger import rows, schema
 from agtop_exporter.ledger.lock import LOCK_NAME, Lock
@@ -109,7 +110,7 @@ class LedgerFile:
         file is then repaired.
         """
         journal = beside(self.path, "-wal")
-        if journal.exists() or self.path.stat().st_size <= LARGE_BYTES:
+        if exists(journal) or self.path.stat().st_size <= LARGE_BYTES:
             return frozenset()
         return frozenset(schema.TABLES) - schema.LARGE_TABLES
 
@@ -130,14 +131,14 @@ class LedgerFile:
         One transaction stays open, so that all reads see the same data. Raises OSError or
         sqlite3.Error.
         """
-        if not self.path.exists():
+        if not exists(self.path):
             return
-        if self.path.is_dir():
+        if is_directory(self.path):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         try:
             self._open_view(self.path)
         except sqlite3.OperationalError as error:
-            if isinstance(error, NewerSchemaError) or not beside(self.path, "-wal").exists():
+            if isinstance(error, NewerSchemaError) or not exists(beside(self.path, "-wal")):
                 raise
             # SQLite needs a shared memory file beside a journal. A full disk has no space for it.
             try:

@@ -4,6 +4,8 @@ import errno
 import tempfile
 from pathlib import Path
 
+from agtop_exporter.existence import exists
+
 NO_LOCKS = ("SQLITE_PROTOCOL", "SQLITE_IOERR_SHM", "SQLITE_IOERR_LOCK", "SQLITE_IOERR_RDLOCK")
 """The beginnings of SQLite's errors on file systems without locks or without shared memory.
 
@@ -29,7 +31,7 @@ def obstacle_to_writing(directory: Path) -> str:
 
     A temporary file is written in the directory, or in the nearest parent directory that exists.
     """
-    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    existing = next(path for path in (directory, *directory.parents) if exists(path))
     try:
         with tempfile.TemporaryFile(dir=existing) as file:
             file.write(bytes(_SPACE_BYTES))

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agtop_exporter import platforms
+from agtop_exporter.existence import exists
 from agtop_exporter.ledger import schema
 from agtop_exporter.ledger.salvage import is_damage, lacks_journal
 
@@ -32,12 +33,12 @@ def finish(path: Path, keep_as: str) -> Path | None:
     None.
     """
     complete = beside(path, ".complete")
-    if not complete.exists():
+    if not exists(complete):
         return None
     aside = _unused(path, keep_as) if keep_as else None
     for suffix in ("", *JOURNALS):
         old = beside(path, suffix)
-        if old.exists():
+        if exists(old):
             if aside is None:
                 old.unlink()
             else:
@@ -133,7 +134,7 @@ def reading_mode(path: Path) -> str:
 
     Without a journal no process writes. `immutable` keeps SQLite from creating one.
     """
-    return "ro" if beside(path, "-wal").exists() else "ro&immutable=1"
+    return "ro" if exists(beside(path, "-wal")) else "ro&immutable=1"
 
 
 def uri_of(path: Path, mode: str) -> str:
@@ -166,7 +167,7 @@ def _write_first_page(path: Path) -> None:
         with transaction(memory):
             schema.create(memory)
         page = bytearray(memory.serialize()[:PAGE_BYTES])
-    page[18:20] = b"\2\2" if beside(path, "-wal").exists() else b"\1\1"
+    page[18:20] = b"\2\2" if exists(beside(path, "-wal")) else b"\1\1"
     page[28:32] = (path.stat().st_size // PAGE_BYTES).to_bytes(4, "big")
     page[32:40] = bytes(8)
     with path.open("r+b") as file:

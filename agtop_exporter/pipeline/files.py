@@ -16,6 +16,7 @@ from typing import Protocol
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.existence import exists
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.model import Cursor
 from agtop_exporter.paths import clean_path
@@ -267,7 +268,7 @@ class AgentFiles:
                     self.aliases[path] = read
                     continue
                 cursor = Cursor()
-                if old and not Path(old).exists():
+                if old and not exists(old):
                     moved.append((old, path))
                     cursor = cursors[old]
                     if old in gone:

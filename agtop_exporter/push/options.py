@@ -8,12 +8,12 @@ timeout, and the library receives it as an argument.
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from agtop_exporter.existence import is_file
 from agtop_exporter.settings import SettingsError
 
 Protocol = Literal["http/protobuf", "grpc"]
@@ -120,7 +120,7 @@ def _missing_files(environment: Mapping[str, str]) -> Iterator[str]:
     for what in ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"):
         name = _name(what, environment)
         path = environment.get(name)
-        if path and not Path(path).is_file():
+        if path and not is_file(path):
             yield f"{name}: there is no such file: {path}"
 
 

@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from agtop_exporter.existence import exists
+
 COPY_BYTES = 1024 * 1024 * 1024  # maximum size of a database that is copied
 WAL_FORMAT = 2  # value of the read version in the header of a database in WAL mode
 READ_VERSION_AT = 19  # byte offset of the read version
@@ -45,7 +47,7 @@ def openable(path: Path, *, size: int, cleanup: contextlib.ExitStack) -> Openabl
             return Openable(path, "mode=ro")
         # without a journal the file is complete
         return Openable(path, "immutable=1", unlocked=True)
-    if Path(f"{path}-shm").exists():
+    if exists(f"{path}-shm"):
         return Openable(path, "mode=ro")
     if size > COPY_BYTES:
         raise OSError(errno.EFBIG, "has a journal without -shm, and is too large", str(path))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agtop_exporter import platforms
+from agtop_exporter.existence import exists, is_file
 from agtop_exporter.model import AgtopError
 from agtop_exporter.service.unit import UNIT_NAME
 
@@ -39,7 +40,7 @@ def install(text: str, environment: Mapping[str, str], *, home: Path) -> list[st
     done = f"{path}: written"
     try:
         platforms.make_directory(link.parent, 0o755)
-        if path.is_file():
+        if is_file(path):
             done = _replaced(path, text)
         if not done.endswith("unchanged"):
             _write(path, text)
@@ -59,7 +60,7 @@ def uninstall(environment: Mapping[str, str], *, home: Path) -> list[str]:
     lines = []
     try:
         for one in (_link(path), path):
-            if one.is_symlink() or one.is_file():
+            if one.is_symlink() or is_file(one):
                 one.unlink()
                 lines.append(f"{one}: removed")
     except OSError as error:
@@ -84,7 +85,7 @@ def _replaced(path: Path, text: str) -> str:
     if before == os.fsencode(text):
         return f"{path}: unchanged"
     copies = (path.with_name(f"{path.name}.backup-{number}") for number in itertools.count(1))
-    copy = next(one for one in copies if not one.exists() or one.read_bytes() == before)
+    copy = next(one for one in copies if not exists(one) or one.read_bytes() == before)
     copy.write_bytes(before)
     return f"{path}: replaced; {copy.name} is a copy of the unit before"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from agtop_exporter.existence import is_file
 from agtop_exporter.service.installation import NAME, unit_path
 from agtop_exporter.service.unit import UNIT_NAME
 
@@ -41,7 +42,7 @@ def installed_service(
     `cgroups` and `proc` are the directories in which the control groups and `/proc` are mounted.
     """
     path = unit_path(environment, home)
-    if not path.is_file():
+    if not is_file(path):
         return None
     manager = cgroups / "user.slice" / f"user-{uid}.slice" / f"user@{uid}.service"
     return _running(path, manager / "app.slice" / UNIT_NAME, proc) or _stopped(path, home)

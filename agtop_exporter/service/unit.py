@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from agtop_exporter.existence import is_file
+
 UNIT_NAME = "agtop-exporter.service"
 STATE_DIRECTORY = "%h/.local/state/agtop-exporter"  # %h is the home directory of the user
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
@@ -91,7 +93,7 @@ def command_of(python: Path, arguments: Sequence[str] = ()) -> str:
     `python` is the path of an interpreter.
     """
     script = python.parent / "agtop-exporter"
-    program = [script] if script.is_file() else [python, "-m", "agtop_exporter"]
+    program = [script] if is_file(script) else [python, "-m", "agtop_exporter"]
     words = [_doubled(str(word)) for word in (*program, *arguments)]
     # systemd does not replace variables in the path of the program
     return " ".join(map(_quoted, (words[0], *(word.replace("$", "$$") for word in words[1:]))))

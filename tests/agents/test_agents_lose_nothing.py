@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 from driving import DATABASES, is_changed, refresh, sessions, totals, transcripts, used
 
@@ -187,7 +188,17 @@ def test_garbage_costs_only_itself(agent, home, garbage):
     refresh(ledger, home, [agent])
     assert used(ledger) == used(once)
     assert sessions(ledger) == sessions(once)
-    assert errors(ledger) == errors(once) + inserted
+    counted = errors(ledger) - errors(once)
+    assert counted == inserted or (counted == 0 and is_record(garbage))
+
+
+def is_record(line):
+    """Return whether the line is a JSON object. Python 3.14 accepts deeper nesting than 3.11."""
+    try:
+        msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def errors(ledger):

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents.claude.records import Record
+from agtop_exporter.existence import is_file
 from agtop_exporter.model import Batch, Cursor, RateLimit, is_sane, one_line
 from agtop_exporter.reading.decoding import Moment
 from agtop_exporter.reading.documents import read_document
@@ -76,7 +77,7 @@ def files(projects: Path) -> Iterator[FileGroup]:
     if configuration.name == FOLDER:
         places.append(configuration.parent / STATE)
     for path in places:
-        if path.is_file():
+        if is_file(path):
             yield FileGroup(str(path))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from agtop_exporter.existence import exists
 from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.files import read_head
 from agtop_exporter.reading.identifiers import without_mark
@@ -57,7 +58,7 @@ def find_log(home: Path, session_id: str) -> Path | None:
         return None
     for name in (f"{session_id}/{LOG}", f"{session_id}.jsonl"):
         path = home / FOLDER / name
-        if path.exists():
+        if exists(path):
             return path
     return None
 

@@ -12,6 +12,7 @@ import msgspec
 
 from agtop_exporter.agents.copilot.logs import FOLDER, find_log
 from agtop_exporter.agents.copilot.rows import STORE, has_rows
+from agtop_exporter.existence import exists
 from agtop_exporter.model import Batch, Cursor, TokenCounts, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import Count
@@ -157,7 +158,7 @@ class SpanParser(RecordParser[Span, NoState]):
     def _is_read_elsewhere(self, span: Span, event: UsageEvent) -> bool:
         """Return whether an event log or the session store has, or may have, the span's request."""
         if span.attributes is None or not span.attributes.session_id:
-            return (self.home / FOLDER).exists() or (self.home / STORE).exists()
+            return exists(self.home / FOLDER) or exists(self.home / STORE)
         session_id = event.session_id
         if session_id not in self.read_elsewhere:
             self.read_elsewhere[session_id] = find_log(self.home, session_id) is not None or (

@@ -25,6 +25,7 @@ from agtop_exporter.agents.copilot.records import (
 )
 from agtop_exporter.agents.copilot.rows import AUTO, STORE, has_rows
 from agtop_exporter.agents.copilot.state import Answer, LogState, remember
+from agtop_exporter.existence import exists
 from agtop_exporter.model import UNKNOWN_TOTAL, SessionUpdate, TokenCounts
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import RecordParser
@@ -225,7 +226,7 @@ class UsageParser(RecordParser[Record, LogState]):
         the session yet: the row of a request may be written after its record in the log.
         """
         if self.has_store is None:
-            self.has_store = (home_of(self.path) / STORE).exists()
+            self.has_store = exists(home_of(self.path) / STORE)
         return self.has_store
 
     def _is_in_store(self) -> bool:

@@ -28,6 +28,7 @@ from agtop_exporter.agents.gemini.records import (
     tool_name,
     typed_text,
 )
+from agtop_exporter.existence import is_file
 from agtop_exporter.model import PROMPT_RANK, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.identifiers import without_mark
@@ -260,7 +261,7 @@ def id_from_file(path: str) -> str:
     whole = re.compile(rb'"sessionId": ?"(' + short[1].encode() + rb'[^"\\]{1,64})"')
     relatives = (*place.parent.glob(f"*{short[1]}.json*"), place.parent.parent / "logs.json")
     for relative in relatives:
-        if relative.is_file() and (found := whole.search(_head(relative))):
+        if is_file(relative) and (found := whole.search(_head(relative))):
             return found[1].decode("utf-8", "replace")
     return stem
 

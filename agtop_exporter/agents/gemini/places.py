@@ -24,6 +24,7 @@ from agtop_exporter.agents import (
 )
 from agtop_exporter.agents.openclaw import family as openclaw
 from agtop_exporter.credentials import selected_sign_in
+from agtop_exporter.existence import is_directory
 from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.files import read_head
 from agtop_exporter.reading.profiles import folder_names
@@ -95,7 +96,7 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
 
     If `root` is not a directory but a telemetry file, list only this file.
     """
-    if root.is_dir():
+    if is_directory(root):
         yield from chats(root)
         yield from named_files(root, TELEMETRY)
     else:

@@ -14,6 +14,7 @@ from agtop_exporter.agents.opencode import storage
 from agtop_exporter.agents.opencode.database import TableParser
 from agtop_exporter.agents.opencode.processes import SIGNATURE
 from agtop_exporter.agents.opencode.records import KNOWN_TYPES
+from agtop_exporter.existence import is_directory, is_file
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import FileGroup, database_group
 from agtop_exporter.reading.sqlite import read_sqlite
@@ -79,12 +80,12 @@ def files(root: Path, *, databases: tuple[str, ...]) -> Iterator[FileGroup]:
 
     `databases` are the beginnings of the names of databases.
     """
-    if root.is_dir():
+    if is_directory(root):
         for entry in walk(root, suffix=".db", depth=0):
             if entry.name.startswith(databases):
                 yield database_group(entry.path)
         yield from storage.files(root)
-    elif root.is_file():
+    elif is_file(root):
         yield database_group(str(root))
 
 

@@ -19,6 +19,7 @@ from agtop_exporter.agents.pi.records import (
     corrected,
     token_counts,
 )
+from agtop_exporter.existence import is_file
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.files import BYTE_ORDER_MARK
@@ -80,7 +81,7 @@ def settings(base: Path) -> Settings:
     """
     path = base / "settings.json"
     try:
-        text = path.read_bytes() if path.is_file() else b"{}"
+        text = path.read_bytes() if is_file(path) else b"{}"
         return msgspec.json.decode(text.removeprefix(BYTE_ORDER_MARK), type=Settings)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Settings()

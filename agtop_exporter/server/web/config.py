@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from agtop_exporter.existence import is_directory
 from agtop_exporter.settings import SettingsError, suggestion
 
 BCRYPT = re.compile(r"\$2[abxy]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{53}")
@@ -189,7 +190,7 @@ def read_regular(path: Path) -> bytes:
         is_regular = stat.S_ISREG(path.stat().st_mode)
     except ValueError:  # a NUL byte in the path
         raise OSError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
-    if not is_regular and not path.is_dir():
+    if not is_regular and not is_directory(path):
         raise OSError(errno.EINVAL, "not a regular file")
     return path.read_bytes()
 
