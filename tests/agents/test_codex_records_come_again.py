@@ -143,3 +143,20 @@ def test_a_compaction_is_not_in_the_totals_of_counts(chat):
         chat.add("token_usage_record", response_id=f"r{each}", **fields)
         chat.count(usage(100, 0, each), usage(100 * (each - 1), 0, each))
     assert requests(chat) == 5
+
+
+@pytest.mark.parametrize("written", [0, 30])
+def test_an_older_version_continues_a_thread_with_usage_records(chat, written):
+    """It writes no records. Its totals lack compactions, and 0.130 also writes to the cache."""
+    one = {**ONE, "cache_write_input_tokens": written}
+    for each in (1, 2):
+        total = {**times(each), "cache_write_input_tokens": written * each}
+        fields = {"usage": one, "thread_token_usage": total}
+        chat.add("token_usage_record", response_id=f"r{each}", **fields).count(one, total)
+    compaction = {"usage": usage(1000, 0, 90), "thread_token_usage": usage(1200, 0, 110)}
+    chat.add("token_usage_record", response_id="r3", **compaction).add("compacted", message="")
+    chat.count({**usage(0), "total_tokens": 40}, times(2))
+    for each in (3, 4):
+        chat.turn(turn_id=f"t{each}").count(ONE, times(each)).count(ONE, times(each))
+    tokens = chat.told().session(THREAD).usage.tokens
+    assert (tokens.total, tokens.cache_write_5m) == (4 * 110 + 1090, 2 * written)

@@ -56,11 +56,11 @@ def usage_of_count(
     total, last = vector(info.total_token_usage), info.last_token_usage
     if total and total == state.counted:
         return None
-    state.counted = total or state.counted
+    before, state.counted = state.counted, total or state.counted
     if _is_paired(last, state) or (total and total == state.total):
         return None
     has_fallen = bool(total) and any(map(lt, total, state.total))
-    if has_fallen and state.has_records:
+    if has_fallen and state.has_records and not _continues(before, total, last):
         return None  # the responses in this total have been counted from usage records
     is_late = has_fallen and state.seen.is_late(time)
     if _is_known(total, last, state, time):
@@ -79,6 +79,18 @@ def usage_of_count(
     return usage, total
 
 
+def _continues(before: tuple[int, ...], total: tuple[int, ...], last: TokenUsage | None) -> bool:
+    """Return whether `total` is a running total `before` and one more response, `last`.
+
+    Both are totals of token counts. An older version of Codex, which writes no usage records, can
+    continue a thread. Its total continues that of the latest token count. It is smaller than the
+    total of the usage records if they include compactions, or cache writes that the older version
+    does not know.
+    """
+    after = added(before, vector(last)) if before and last is not None else ()
+    return bool(after) and _without_writes(total) == _without_writes(after)
+
+
 def _is_paired(last: TokenUsage | None, state: RolloutState) -> bool:
     """Return whether a usage record has shown the response of a token count.
 
@@ -93,7 +105,10 @@ def _is_paired(last: TokenUsage | None, state: RolloutState) -> bool:
 
 def _figures(usage: TokenUsage | None) -> tuple[int, ...]:
     """Return the token counts of a usage that both kinds of records have; () if it is None."""
-    figures = vector(usage)
+    return _without_writes(vector(usage))
+
+
+def _without_writes(figures: tuple[int, ...]) -> tuple[int, ...]:
     return figures[:WRITTEN] + figures[WRITTEN + 1 :]
 
 
