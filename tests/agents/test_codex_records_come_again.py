@@ -160,3 +160,11 @@ def test_an_older_version_continues_a_thread_with_usage_records(chat, written):
         chat.turn(turn_id=f"t{each}").count(ONE, times(each)).count(ONE, times(each))
     tokens = chat.told().session(THREAD).usage.tokens
     assert (tokens.total, tokens.cache_write_5m) == (4 * 110 + 1090, 2 * written)
+
+
+def test_a_version_without_cache_writes_repeats_the_latest_count(chat):
+    """0.130 continues a thread that 0.145 began: the repeated count lacks the writes."""
+    chat.count(*[{**ONE, "cache_write_input_tokens": 30}] * 2)
+    chat.count(ONE, times(1)).turn(turn_id="t2").count(ONE, times(2))
+    tokens = chat.told().session(THREAD).usage.tokens
+    assert (tokens.total, tokens.cache_write_5m) == (220, 30)

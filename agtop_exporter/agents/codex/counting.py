@@ -54,10 +54,8 @@ def usage_of_count(
     is the content of the record, and `time` is its time in unix seconds.
     """
     total, last = vector(info.total_token_usage), info.last_token_usage
-    if total and total == state.counted:
-        return None
     before, state.counted = state.counted, total or state.counted
-    if _is_paired(last, state) or (total and total == state.total):
+    if _are_equal(total, before) or _is_paired(last, state) or _are_equal(total, state.total):
         return None
     has_fallen = bool(total) and any(map(lt, total, state.total))
     if has_fallen and state.has_records and not _continues(before, total, last):
@@ -87,8 +85,16 @@ def _continues(before: tuple[int, ...], total: tuple[int, ...], last: TokenUsage
     total of the usage records if they include compactions, or cache writes that the older version
     does not know.
     """
-    after = added(before, vector(last)) if before and last is not None else ()
-    return bool(after) and _without_writes(total) == _without_writes(after)
+    return bool(before) and last is not None and _are_equal(total, added(before, vector(last)))
+
+
+def _are_equal(total: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Return whether two running totals are known and equal, except for their cache writes.
+
+    Version 0.130 does not know cache writes. If it continues the thread of a newer version, it
+    repeats the latest token count without them.
+    """
+    return bool(total) and _without_writes(total) == _without_writes(other)
 
 
 def _is_paired(last: TokenUsage | None, state: RolloutState) -> bool:
