@@ -163,10 +163,10 @@ def _write_first_page(path: Path) -> None:
     28 to 31), the list of unused pages (32 to 39) and the journal mode (18 and 19):
     https://www.sqlite.org/fileformat2.html#the_database_header.
     """
-    with contextlib.closing(connect(":memory:")) as memory:
-        with transaction(memory):
-            schema.create(memory)
-        page = bytearray(memory.serialize()[:PAGE_BYTES])
+    new = beside(path, ".new")
+    with contextlib.closing(connect(uri_of(new, "rwc"))) as database, transaction(database):
+        schema.create(database)
+    page = bytearray(new.read_bytes()[:PAGE_BYTES])
     page[18:20] = b"\2\2" if exists(beside(path, "-wal")) else b"\1\1"
     page[28:32] = (path.stat().st_size // PAGE_BYTES).to_bytes(4, "big")
     page[32:40] = bytes(8)

@@ -252,7 +252,7 @@ def metadata_of(row: Row) -> tuple[str, bytes]:
 
 ADD_HOURLY = (  # all parts of the statement are constants
     f"INSERT INTO hourly VALUES ({', '.join('?' * len(TABLES['hourly'].columns))}) "  # noqa: S608
-    "ON CONFLICT DO UPDATE SET "
+    f"ON CONFLICT ({', '.join(TABLES['hourly'].key)}) DO UPDATE SET "  # SQLite 3.34 needs the key
     + ", ".join(f"{n} = {n} + excluded.{n}" for n in list(TABLES["hourly"].columns)[3:])
 )
 """The statement that inserts a row into `hourly`.
