@@ -91,6 +91,10 @@ def _timezone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, LookupError) as error:
-        meant = suggestion(name, sorted(available_timezones()))
+        known = sorted(available_timezones())
+        if not known:
+            why = "the time zones of this system are missing: install the package tzdata"
+            raise UsageError(f"--timezone: {why}") from error
+        meant = suggestion(name, known)
         hint = f"did you mean {meant}?" if meant else "use a name such as Europe/Berlin"
         raise UsageError(f"--timezone: no such time zone: {on_one_line(name)}; {hint}") from error

@@ -1,5 +1,8 @@
 """A mistake in the options of a report is one line that says what to type."""
 
+import sys
+from zoneinfo import ZoneInfo, reset_tzpath
+
 import pytest
 
 from agtop_exporter.cli import agtop
@@ -29,3 +32,18 @@ def test_mistakes(capsys, words, message):
     assert ended.value.code == 2
     assert len(lines) == 1
     assert message in lines[0]
+
+
+def test_a_system_without_time_zones_is_named(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tzdata", None)  # no such package
+    reset_tzpath(to=["/nonexistent"])
+    ZoneInfo.clear_cache()
+    try:
+        with pytest.raises(SystemExit) as ended:
+            agtop(["daily", "--timezone", "Europe/Berlin"])
+    finally:
+        reset_tzpath()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "agtop: --timezone: the time zones of this system are missing: install the package tzdata\n"
+    )
