@@ -76,11 +76,12 @@ class Guard:
                 message["headers"] = list({**DEFAULT_HEADERS, **own, **configured}.items())
             await send(message)
 
-        host = Headers(scope=scope).get("host", "") if scope["type"] == "http" else ""
-        if self._is_known(host):
+        hosts = Headers(scope=scope).getlist("host") if scope["type"] == "http" else []
+        unknown = [host for host in hosts if not self._is_known(host)]
+        if not unknown:
             await self._app(scope, receive, send_guarded)
             return
-        self._log(host)
+        self._log(unknown[0])
         refusal = PlainTextResponse(
             "Unknown host name in the request; see --web-allowed-host.\n", status_code=403
         )

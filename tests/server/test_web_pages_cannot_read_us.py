@@ -80,7 +80,14 @@ def test_loopback_names_and_addresses_are_known(host):
 @pytest.mark.parametrize("path", ["/", "/api/v1/snapshot", "/metrics", "/-/ready", "/nothing"])
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:10041", "localhost.evil.example", "127.0.0.1.nip.io", "["],
+    [
+        "evil.example",
+        "evil.example:10041",
+        "localhost.evil.example",
+        "127.0.0.1.nip.io",
+        "[",
+        ("localhost", "evil.example"),
+    ],
 )
 def test_foreign_names_are_refused(host, path):
     refused = ask(path, host=host)

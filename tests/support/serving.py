@@ -31,14 +31,20 @@ def make_app(pages, *, overview=lambda: b"<p>page</p>", snapshot=lambda: b"{}", 
 
 
 def ask(app, path="/", *, method="GET", **headers):
-    """Return the response of an application. In names of headers, `_` stands for `-`."""
+    """Return the response of an application.
+
+    In names of headers, `_` stands for `-`. A tuple is a header that is sent more than once.
+    """
     headers = {"accept": "", "accept-encoding": "", **headers}
 
     async def request():
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await client.request(
-                method, path, headers={k.replace("_", "-"): v for k, v in headers.items()}
-            )
+            lines = [
+                (name.replace("_", "-"), value)
+                for name, values in headers.items()
+                for value in (values if isinstance(values, tuple) else (values,))
+            ]
+            return await client.request(method, path, headers=lines)
 
     return asyncio.run(request())
