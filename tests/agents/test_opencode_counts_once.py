@@ -281,21 +281,6 @@ def test_an_id_that_is_no_name_costs_nothing(home, name):
 
 
 @pytest.mark.slow
-def test_an_incomplete_session_file_waits(home):
-    """Without the file, the prompt of a subagent would count as a user's prompt."""
-    file = home.joinpath(*SHARE, "storage", "session", "p1", "ses_jchild00000000000000000000.json")
-    whole = file.read_bytes()
-    once, grown = Ledger(), Ledger()
-    read_on(once, AGENT, str(file))
-    file.write_bytes(whole[: len(whole) // 2])
-    read_on(grown, AGENT, str(file))
-    assert not used(grown)
-    file.write_bytes(whole)
-    read_on(grown, AGENT, str(file))
-    assert used(grown) == used(once)
-
-
-@pytest.mark.slow
 def test_o36_migrated_and_forked_count_once(home):
     """The same session is in the database and in files, in any reading order."""
     both, late = Ledger(), Ledger()

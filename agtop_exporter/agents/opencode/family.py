@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Environment, named_path, walk
-from agtop_exporter.agents.opencode import storage
+from agtop_exporter.agents.opencode import layout, storage
 from agtop_exporter.agents.opencode.database import TableParser
 from agtop_exporter.agents.opencode.processes import SIGNATURE
 from agtop_exporter.agents.opencode.records import KNOWN_TYPES
@@ -84,7 +84,7 @@ def files(root: Path, *, databases: tuple[str, ...]) -> Iterator[FileGroup]:
         for entry in walk(root, suffix=".db", depth=0):
             if entry.name.startswith(databases):
                 yield database_group(entry.path)
-        yield from storage.files(root)
+        yield from layout.files(root)
     elif is_file(root):
         yield database_group(str(root))
 

@@ -16,6 +16,7 @@ NAMES = {
     "provider_id": "providerID",
     "call_id": "callID",
     "parent_id": "parentID",
+    "session_id": "sessionID",
 }
 
 
@@ -89,6 +90,12 @@ class ErrorData(msgspec.Struct, gc=False, rename="camel"):
     response_headers: dict[str, str] | None = None
 
 
+class Place(msgspec.Struct, gc=False):
+    """The working directory of an answer."""
+
+    cwd: str | None = None
+
+
 class MessageError(msgspec.Struct, gc=False):
     """The error of a failed response."""
 
@@ -131,7 +138,9 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
     """
 
     id: str | None = None
+    session_id: str | None = None
     role: str | None = None
+    path: Place | None = None
     time: Times | None = None
     model_id: str | None = None
     provider_id: str | None = None
