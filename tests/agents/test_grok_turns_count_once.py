@@ -45,6 +45,23 @@ def test_the_log_of_a_subagent_adds_nothing(tmp_path, kind):
     assert child.facts.parent_session_id == MAIN
 
 
+def test_the_log_of_the_parent_names_a_subagent(tmp_path):
+    """The description of a subagent has no parent in version 1.0.41."""
+    spawned = update(2, "subagent_spawned", child_session_id=OTHER, parent_prompt_id=TURN)
+    session(tmp_path, MAIN, spawned, completed(9, TURN))
+    session(tmp_path, OTHER, completed(8, "s"), session_kind="subagent")
+    facts = counted(tmp_path, grok.AGENT)[OTHER].facts
+    assert facts.parent_session_id == MAIN
+    assert facts.data_path.endswith(f"project/{OTHER}/updates.jsonl")
+
+
+@pytest.mark.parametrize(("reasoning", "output"), [(6, 10), (10, 10), (94, 104)])
+def test_reasoning_that_exceeds_the_output_is_added(tmp_path, reasoning, output):
+    """The chat completions of xAI have reasoning beside the output."""
+    session(tmp_path, MAIN, completed(9, TURN, reasoningTokens=reasoning))
+    assert usage_of(tmp_path) == {"a": (2, output)}
+
+
 @pytest.mark.parametrize(("second", "counted_output"), [(8, 0), (12, 5)])
 def test_a_subagent_that_ends_after_its_turn_counts(tmp_path, second, counted_output):
     """The usage of a turn includes only the subagents that ended before the end of the turn."""

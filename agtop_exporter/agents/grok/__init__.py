@@ -1,6 +1,7 @@
 """Grok Build: reads `<data directory>/sessions/<project>/<session id>/`.
 
-The format is that of the published source of August 2026; see tests/agents/grok/README.
+The format is that of the published source of August 2026, and of what version 1.0.41 writes; see
+tests/agents/grok/README.
 """
 
 import os
@@ -19,10 +20,9 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the logs and the descriptions of all sessions."""
-    for entry in walk(root, suffix=(reader.LOG, reader.DESCRIPTION), depth=2):
-        if entry.name in {reader.LOG, reader.DESCRIPTION}:
-            yield entry
+    """List the logs, the descriptions and the context sizes of all sessions."""
+    names = (reader.LOG, reader.DESCRIPTION, reader.SIGNALS)
+    return (entry for entry in walk(root, suffix=names, depth=2) if entry.name in names)
 
 
 AGENT = Agent(
@@ -42,9 +42,10 @@ AGENT = Agent(
         fork_marks=frozenset({"--fork-session"}),
     ),
     known_types=KNOWN_TYPES,
+    versions_seen=("1.0.41",),
     exact="tokens of each turn by model, and the billed cost if it is complete",
     not_in_files=(
         "turns of versions before July 2026, single requests, compactions and other side requests, "
-        "the context window, rate limits"
+        "rate limits"
     ),
 )

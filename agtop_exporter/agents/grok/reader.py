@@ -1,4 +1,4 @@
-"""Reads the logs and the descriptions of Grok Build's sessions.
+"""Reads the logs, the descriptions and the context sizes of Grok Build's sessions.
 
 At the end of a turn, Grok Build writes the usage of the turn by model. This usage includes the
 requests of the subagents that ended before the end of the turn. The usage in a subagent's own log
@@ -17,6 +17,7 @@ from agtop_exporter.agents.grok.records import (
     KNOWN_TYPES,
     Description,
     Line,
+    Signals,
     Update,
     Usage,
 )
@@ -30,7 +31,7 @@ from agtop_exporter.reading.state import NoState, ReaderState
 from agtop_exporter.signature import UUID
 
 NAME = "grok"
-LOG, DESCRIPTION = "updates.jsonl", "summary.json"
+LOG, DESCRIPTION, SIGNALS = "updates.jsonl", "summary.json", "signals.json"
 SUMMARY_RANK, TITLE_RANK = 2, 3
 ENTRIES_MAX = 128  # maximum number of turns or subagents in the state
 FAILED = "failed"
@@ -91,6 +92,8 @@ class LogParser(RecordParser[Line, LogState]):
             self._handle_end(update)
         elif update.kind == "user_message_chunk":
             self._handle_prompt(update, record.meta.prompt_id or "")
+        elif update.kind == "auto_compact_completed":
+            self._add(f"compaction:{self.time}", compactions=1)
         elif update.kind in {"tool_call", "tool_call_update"} and update.call_id:
             self._handle_call(update)
         elif update.kind == "subagent_spawned":
@@ -141,7 +144,7 @@ class LogParser(RecordParser[Line, LogState]):
 
     def _handle_prompt(self, update: Update, prompt_id: str) -> None:
         text = update.content.get("text") if isinstance(update.content, dict) else None
-        if self.is_subagent:
+        if self.is_subagent or update.is_command:
             return
         if not self.copied:
             self.session.set_title(text if isinstance(text, str) else "", PROMPT_RANK)
@@ -150,7 +153,7 @@ class LogParser(RecordParser[Line, LogState]):
     def _handle_call(self, update: Update) -> None:
         calls = self.state.calls
         if update.kind == "tool_call":
-            tools = ((update.call_id, tool_label(update.tool or "")),)
+            tools = ((update.call_id, tool_label(update.tool)),)
             calls.begin(tools)
             self._add(f"call:{update.call_id}", tools=tools)
         elif update.status in ENDED and update.call_id in calls.names:
@@ -160,7 +163,14 @@ class LogParser(RecordParser[Line, LogState]):
             calls.end(update.call_id)
 
     def _add_subagent(self, session_id: str, prompt_id: str) -> None:
-        if not self.copied and not self.is_subagent and prompt_id and IS_UNIQUE(session_id):
+        if self.copied or self.is_subagent or not IS_UNIQUE(session_id):
+            return
+        # In version 1.0.41, the description of a subagent does not name its parent.
+        log = Path(self.path).parents[1] / session_id / LOG
+        self.batch.session(
+            session_id, data_path=str(log), parent_session_id=self.session.session_id
+        )
+        if prompt_id:
             self.state.subagents = _latest({**self.state.subagents, session_id: prompt_id})
 
     def _end_subagent(self, session_id: str) -> None:
@@ -209,6 +219,19 @@ class DescriptionParser(RecordParser[Description, NoState]):
         session.set_title(record.generated_title or "", TITLE_RANK)
 
 
+class SignalsParser(RecordParser[Signals, NoState]):
+    """The parser of the document with the size of the context of one session."""
+
+    record = Signals
+    state_type = NoState
+
+    def feed(self, record: Signals, _offset: int) -> None:
+        """Update the session from the document."""
+        session = self.batch.session(Path(self.path).parent.name)
+        session.set_context_used(record.context_tokens_used)
+        session.context_window_tokens = record.context_window_tokens or None
+
+
 def _latest(known: dict[str, Value]) -> dict[str, Value]:
     """Return the last items of a dictionary, at most ENTRIES_MAX."""
     return dict(list(known.items())[-ENTRIES_MAX:])
@@ -229,7 +252,9 @@ def _turns_in(log: Path) -> list[UsageEvent]:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read the lines after `cursor` in a log, or a description that has changed. Raises OSError."""
+    """Read the lines after `cursor` in a log, or a document that has changed. Raises OSError."""
     if path.endswith(LOG):
         return read_jsonl(NAME, LogParser, path, cursor)
+    if path.endswith(SIGNALS):
+        return read_document(NAME, SignalsParser, path, cursor)
     return read_document(NAME, DescriptionParser, path, cursor)

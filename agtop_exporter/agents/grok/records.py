@@ -1,4 +1,4 @@
-"""Decodes the lines of a log of Grok Build, and the description of a session."""
+"""Decodes the records of Grok Build: the lines of a log, and the documents of a session."""
 
 from typing import Any
 
@@ -6,13 +6,14 @@ import msgspec
 
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.costs import picodollars
-from agtop_exporter.reading.decoding import Moment, Number, RunningTotal, seconds_of
+from agtop_exporter.reading.decoding import Count, Moment, Number, RunningTotal, seconds_of
 
 KNOWN_TYPES = frozenset(  # values of `sessionUpdate`
     {"agent_message_chunk", "agent_thought_chunk", "auto_compact_cancelled"}
     | {"auto_compact_completed", "auto_compact_failed", "auto_compact_started"}
     | {"auto_continue_completed", "auto_recovery_exhausted", "auto_recovery_started"}
-    | {"available_commands_update", "compaction_checkpoint", "config_option_update"}
+    | {"available_commands_update", "background_tasks", "compaction_checkpoint"}
+    | {"config_option_update"}
     | {"current_mode_update", "diff_review", "feedback_request", "goal_updated", "hook_annotation"}
     | {"hook_execution", "hooks_changed", "image_compressed", "image_dropped"}
     | {"interaction_resolved", "last_turn_summary", "memory_dream_completed", "memory_files"}
@@ -34,7 +35,8 @@ SUBAGENT = "subagent"  # start of the kind of a subagent's session
 class Usage(msgspec.Struct, gc=False, rename="camel"):
     """The usage of one or more requests of a turn.
 
-    `input_tokens` includes the cached tokens, and `output_tokens` includes reasoning.
+    `input_tokens` includes the cached tokens, and `output_tokens` includes reasoning. But xAI's
+    chat completions, which Grok Build uses only for a model of the settings, exclude reasoning.
     """
 
     input_tokens: RunningTotal | None = 0
@@ -50,13 +52,15 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
     def tokens(self) -> TokenCounts:
         """Disjoint token counts. Cache writes have a lifetime of 5 minutes."""
         read, written = self.cached_read_tokens or 0, self.cache_creation_tokens or 0
-        output = self.output_tokens or 0
+        output, reasoning = self.output_tokens or 0, self.reasoning_tokens or 0
+        if reasoning > output:
+            output += reasoning  # the recorded output cannot include it
         return TokenCounts(
             input=max(0, (self.input_tokens or 0) - read - written),
             cache_read=read,
             cache_write_5m=written,
             output=output,
-            reasoning=min(output, self.reasoning_tokens or 0),
+            reasoning=reasoning,
         )
 
     @property
@@ -78,19 +82,44 @@ class Content(msgspec.Struct, gc=False):
     text: str | None = None
 
 
+class Tool(msgspec.Struct, gc=False):
+    """The tool of a call."""
+
+    name: str | None = None
+
+
+class UpdateMeta(msgspec.Struct, gc=False, rename="camel"):
+    """Additional properties of a message or a tool call."""
+
+    host_turn: bool | None = None  # whether the message is a command, such as `/compact`
+    tool: Tool | None = msgspec.field(default=None, name="x.ai/tool")
+
+
 class Update(msgspec.Struct, gc=False):
     """A change of a session."""
 
     kind: str = msgspec.field(default="", name="sessionUpdate")
     content: Any = None
     call_id: str = msgspec.field(default="", name="toolCallId")
-    tool: str | None = msgspec.field(default=None, name="kind")
+    tool_kind: str | None = msgspec.field(default=None, name="kind")
     status: str | None = None
     prompt_id: str | None = None
     stop_reason: str | None = None
     usage: TurnUsage | None = None
+    meta: UpdateMeta | None = msgspec.field(default=None, name="_meta")
     child_session_id: str | None = None
     parent_prompt_id: str | None = None
+
+    @property
+    def is_command(self) -> bool:
+        """Whether the message is a command of Grok Build, not a prompt."""
+        return bool(self.meta and self.meta.host_turn)
+
+    @property
+    def tool(self) -> str:
+        """The name of the called tool; its kind, such as `read`, if the call has no name."""
+        named = self.meta.tool.name if self.meta and self.meta.tool else None
+        return named or self.tool_kind or ""
 
 
 class Meta(msgspec.Struct, gc=False, rename="camel"):
@@ -156,3 +185,10 @@ class Description(msgspec.Struct):
     def parent(self) -> str:
         """The id of the session that runs the subagent; "" for other sessions, such as forks."""
         return (self.parent_session_id or "") if self.is_subagent else ""
+
+
+class Signals(msgspec.Struct, rename="camel"):
+    """The document `signals.json`: the size of the context after the latest response."""
+
+    context_tokens_used: Count | None = None
+    context_window_tokens: Count | None = None
