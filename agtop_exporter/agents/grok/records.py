@@ -7,6 +7,7 @@ import msgspec
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.costs import picodollars
 from agtop_exporter.reading.decoding import Count, Moment, Number, RunningTotal, seconds_of
+from agtop_exporter.reading.outputs import whole_output
 
 KNOWN_TYPES = frozenset(  # values of `sessionUpdate`
     {"agent_message_chunk", "agent_thought_chunk", "auto_compact_cancelled"}
@@ -35,8 +36,8 @@ SUBAGENT = "subagent"  # start of the kind of a subagent's session
 class Usage(msgspec.Struct, gc=False, rename="camel"):
     """The usage of one or more requests of a turn.
 
-    `input_tokens` includes the cached tokens, and `output_tokens` includes reasoning. But xAI's
-    chat completions, which Grok Build uses only for a model of the settings, exclude reasoning.
+    `input_tokens` includes the cached tokens, and `output_tokens` includes reasoning, except in
+    xAI's chat completions, which Grok Build uses only for a model of the settings.
     """
 
     input_tokens: RunningTotal | None = 0
@@ -52,14 +53,12 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
     def tokens(self) -> TokenCounts:
         """Disjoint token counts. Cache writes have a lifetime of 5 minutes."""
         read, written = self.cached_read_tokens or 0, self.cache_creation_tokens or 0
-        output, reasoning = self.output_tokens or 0, self.reasoning_tokens or 0
-        if reasoning > output:
-            output += reasoning  # the recorded output cannot include it
+        reasoning = self.reasoning_tokens or 0
         return TokenCounts(
             input=max(0, (self.input_tokens or 0) - read - written),
             cache_read=read,
             cache_write_5m=written,
-            output=output,
+            output=whole_output(self.output_tokens or 0, reasoning),
             reasoning=reasoning,
         )
 

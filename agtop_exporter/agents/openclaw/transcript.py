@@ -103,7 +103,9 @@ class Transcript:
         self._select(message.served_model)
         if message.is_of_other_program:
             return
-        usage = corrected(message.usage or Usage(), message.api)
+        usage = corrected(
+            message.usage or Usage(), api=message.api or "", provider=message.provider or ""
+        )
         tokens = token_counts(usage)
         if tokens == NO_TOKENS:  # the request failed
             if calls:

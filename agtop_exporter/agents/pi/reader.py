@@ -214,7 +214,7 @@ class SessionParser(TranscriptParser[Record, SessionState]):
         is_counted = self.counts_copies or not self.copied
         usage = (record.usage if is_counted else None) or Usage()
         if isinstance(record, Message):
-            usage = corrected(usage, record.api)
+            usage = corrected(usage, api=record.api or "", provider=record.provider or "")
         tokens = token_counts(usage)
         if tokens.total:
             event = UsageEvent(

@@ -4,6 +4,7 @@ import msgspec
 
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.decoding import Count, Moment
+from agtop_exporter.reading.outputs import whole_output
 
 ENTRIES = frozenset(
     {"branch_summary", "compaction", "context_edit", "custom", "custom_message", "label"}
@@ -15,6 +16,7 @@ ROLES = frozenset(
 )
 KNOWN_TYPES = ENTRIES | {f"message.{role}" for role in ROLES}
 GOOGLE_APIS = frozenset({"google-generative-ai", "google-vertex"})
+COMPLETIONS_API, XAI = "openai-completions", "xai"
 ROUTERS = frozenset({"auto"})  # last parts of model names that mean that a router selects the model
 
 
@@ -174,15 +176,28 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
         return f"{self.type}.{self.message.role}" if self.message else self.type
 
 
-def corrected(usage: Usage, api: str | None) -> Usage:
-    """Return a usage in which cached tokens are no part of the input.
+def corrected(usage: Usage, *, api: str, provider: str) -> Usage:
+    """Return the usage of a message without the mistakes of some versions and APIs.
 
-    With Google's APIs, pi before 0.63.0 recorded them in both (earendil-works/pi pull request
-    2588). The recorded total, which is Google's, shows it. The recorded cost, which charges these
-    tokens twice, is left out.
+    With Google's APIs, pi before 0.63.0 recorded cached tokens as input, too (earendil-works/pi
+    pull request 2588). The recorded total, which is Google's, shows it. With xAI's chat
+    completions, which pi used until August 2026, the output lacks the reasoning. The recorded cost,
+    which has the same mistake, is left out.
     """
+    if api == COMPLETIONS_API:
+        return _with_reasoning(usage, provider)
+    return _without_cached_input(usage) if api in GOOGLE_APIS else usage
+
+
+def _with_reasoning(usage: Usage, provider: str) -> Usage:
+    output, reasoning = usage.output or 0, usage.reasoning or usage.reasoning_tokens or 0
+    whole = output + reasoning if provider == XAI else whole_output(output, reasoning)
+    return usage if whole == output else msgspec.structs.replace(usage, output=whole, cost=None)
+
+
+def _without_cached_input(usage: Usage) -> Usage:
     prompt, cached = usage.input or 0, usage.cache_read or 0
-    if api not in GOOGLE_APIS or not 0 < cached <= prompt:
+    if not 0 < cached <= prompt:
         return usage
     if prompt + (usage.output or 0) != usage.total_tokens:
         return usage
