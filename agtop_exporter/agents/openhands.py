@@ -214,6 +214,7 @@ AGENT = Agent(
         session_id_pattern=r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}",
     ),
     known_types=KNOWN_TYPES,
+    versions_seen=("SDK 1.58.2",),
     exact="tokens and cost of each response",
     not_in_files=(
         "times and costs of responses if a response has no known price, turns, tool calls, "
