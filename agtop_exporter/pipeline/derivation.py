@@ -60,6 +60,7 @@ class Derivation:
             record, signal, top, now, last_active=certain_time(members, now), process=process
         )
         shared = shared_facts(facts) | {
+            "session_id": record.session_id,  # may be empty
             "last_active": last_active,
             "context_window_tokens": facts.context_window_tokens or self._window(facts),
             "subscription": facts.subscription or self._plan_of(record) or None,

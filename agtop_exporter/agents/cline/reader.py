@@ -170,7 +170,7 @@ class DescriptionParser(RecordParser[Description, NoState]):
     def feed(self, record: Description, offset: int) -> None:
         """Update the session from its description."""
         session_id = record.session_id or Path(self.path).stem
-        messages = str(Path(self.path).with_name(f"{session_id}{MESSAGES}"))
+        messages = f"{Path(self.path).parent}/{session_id}{MESSAGES}"
         session = self.batch.session(session_id, data_path=messages)
         if record.started_at:
             session.observe_time(record.started_at.timestamp())

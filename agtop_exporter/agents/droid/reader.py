@@ -105,7 +105,7 @@ def inherited(transcript: Path, total: TokenCounts) -> TokenCounts:
     first, second = first_lines(transcript)
     if first.parent and not second.type:
         return total  # the session has made no request yet
-    if not first.parent or second.type != COMPACTION:
+    if not first.parent or "/" in first.parent or second.type != COMPACTION:
         return NO_TOKENS
     original = usable_document(transcript.with_name(f"{first.parent}{SETTINGS}"), Settings)
     usage = original.token_usage if original else None

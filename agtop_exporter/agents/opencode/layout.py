@@ -16,6 +16,7 @@ from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.file_group import FileGroup
 from agtop_exporter.reading.listing import entries_of, is_folder
 
+ID_BYTES_MAX = 250  # the name of a file has at most 255 bytes
 NUMBERED = re.compile(r"_(\d{1,9})\.json$")  # for the order: msg_2 precedes msg_10
 
 
@@ -79,10 +80,13 @@ def parts_of(path: str) -> str:
 def named_as(message_id: str, path: str) -> str:
     """Return the path at which a message was found, with the message's id as the file name.
 
-    A hard link to the file may have another name. The folder of the parts is named by the id.
+    A hard link to the file may have another name. The folder of the parts is named by the id. The
+    result is `path` if the id cannot be the name of a file.
     """
+    if "/" in message_id or len(message_id.encode(errors="replace")) > ID_BYTES_MAX:
+        return path
     folder, _, name = path.rpartition("/")
-    return path if "/" in message_id else f"{folder}/{clean_path(message_id) or name}.json"
+    return f"{folder}/{clean_path(message_id) or name}.json"
 
 
 def storage_of(path: str) -> str:
