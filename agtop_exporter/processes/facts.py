@@ -115,7 +115,7 @@ class ProcessTable(msgspec.Struct, frozen=True):
     * A table that is not `complete` is empty.
     """
 
-    sampled_at: float
+    sampled_at: float  # in unix seconds
     boot_id: str = ""
     processes: Mapping[ProcessId, Process] = {}
     agents: Mapping[ProcessId, Recognized] = {}
