@@ -145,7 +145,7 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
 
     session: SessionKey
     process: ProcessId
-    started_at: float
+    started_at: float  # start of the process in unix seconds
     confidence: Confidence
     evidence: tuple[str, ...]
     liveness: Literal["live", "stopped"] = "live"
