@@ -166,7 +166,7 @@ class Daemon:
     def _ping(self, status: str) -> None:
         """Ping the watchdog, if the present scan takes long: systemd must not end the daemon."""
         if time.monotonic() - self._began >= LONG_SCAN_SECONDS:
-            self._notifier.alive(status)
+            self._notifier.ping(status)
 
     def _log_first_scan(self, result: Snapshot) -> None:
         log.info(
@@ -256,8 +256,8 @@ class Daemon:
         due = time.monotonic() + self._settings.interval
         while (remaining := due - time.monotonic()) > 0:
             if self._status:
-                self._notifier.alive(self._status)
-            pause = min(remaining, self._notifier.patience_seconds)
+                self._notifier.ping(self._status)
+            pause = min(remaining, self._notifier.ping_interval_seconds)
             if self._wakeups.wait(pause).strip(REQUEST):
                 return  # for a signal
             self._documents.render_if_wanted()

@@ -29,19 +29,19 @@ class Notifier:
         """
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._monotonic_ns = monotonic_ns
-        self.patience_seconds = watchdog_seconds / 3 if watchdog_seconds else float("inf")
+        self.ping_interval_seconds = watchdog_seconds / 3 if watchdog_seconds else float("inf")
         """The longest time between two pings of the watchdog."""
-        self._alive_at = -SECOND_NS
+        self._pinged_at = -SECOND_NS
 
     def ready(self, status: str) -> None:
         """Report that the daemon is ready, after a start or a reload."""
         self._send(READY=1, STATUS=status)
 
-    def alive(self, status: str) -> None:
+    def ping(self, status: str) -> None:
         """Ping the watchdog, at most once per second. Call it only while refreshes succeed."""
         now = self._monotonic_ns()
-        if now - self._alive_at >= SECOND_NS:
-            self._alive_at = now
+        if now - self._pinged_at >= SECOND_NS:
+            self._pinged_at = now
             self._send(WATCHDOG=1, STATUS=status)
 
     def reloading(self) -> None:

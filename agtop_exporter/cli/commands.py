@@ -195,7 +195,7 @@ EXPORTER = Program(
         ),
         Command(
             name="reprice",
-            summary="Compute the cost of all counted usage again, at the prices known today. "
+            summary="Compute the cost of the stored usage again, at the prices known today. "
             "Counters do not change.",
             module="reprice",
             settings=("home", "plan", "state_dir", "no_state", *PRICING),

@@ -1,4 +1,4 @@
-"""Implements `agtop-exporter reprice`, which computes the cost of all counted usage again.
+"""Implements `agtop-exporter reprice`, which computes the cost of the stored usage again.
 
 The cost is computed with the prices that are known today.
 """

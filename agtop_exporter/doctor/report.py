@@ -170,7 +170,7 @@ class Report(msgspec.Struct, frozen=True):
         dict[str, float],
         Meta(
             description="By agent: how much more its usage costs at today's prices than the "
-            "counters in the daemon's ledger say, in US dollars."
+            "counters in the daemon's ledger show, in US dollars."
         ),
     ] = {}
     service: Annotated[

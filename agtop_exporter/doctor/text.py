@@ -248,7 +248,7 @@ def _about_prices(report: Report) -> Iterator[str]:
     for agent, usd in sorted(report.cost_corrections_usd.items()):
         yield (
             f"{agent} costs {abs(usd):.4f} USD {'more' if usd > 0 else 'less'} at today's prices"
-            " than its counters say; sessions and reports have today's prices"
+            " than its counters show; sessions and reports have today's prices"
         )
     for conflict in report.price_conflicts:
         yield _about_conflict(conflict)

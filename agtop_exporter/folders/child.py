@@ -82,7 +82,7 @@ def _call_server(path: str) -> None:
 
 
 def _write_place(place: str) -> None:
-    """Tell the exporter which path this process is about to access; "" means none."""
+    """Report to the exporter which path this process is about to access; "" means none."""
     os.pwrite(PLACE_FILE, os.fsencode(place) + b"\0", 0)
 
 

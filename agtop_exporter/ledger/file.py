@@ -216,7 +216,7 @@ class LedgerFile:
         self._start_writing()
 
     def mark(self, *, stored: bool) -> None:
-        """Tell other processes whether the file has all data of this process."""
+        """Show other processes whether the file has all data of this process."""
         self._lock.mark(stored=stored)
 
     def is_in_place(self) -> bool:

@@ -89,7 +89,7 @@ class Lock:
             return False
 
     def mark(self, *, stored: bool) -> None:
-        """Tell other processes whether the ledger file has all data of this process.
+        """Show other processes whether the ledger file has all data of this process.
 
         Only the modification time changes, because a full disk has no space for a text.
         """

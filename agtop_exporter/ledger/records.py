@@ -30,7 +30,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     session: int  # number of the session that owns the event
     copied: bool
-    time: float
+    time: float  # in unix seconds
     model: str
     tokens: TokenCounts
     cost: Cost | None  # None if no price was known
@@ -41,7 +41,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     tool_errors: Calls
     provider: str
     speed: str
-    reported_cost: int | None
+    reported_cost: int | None  # picodollars
     web_searches: int
     region: str
     own_price: bool = False

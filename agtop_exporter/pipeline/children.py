@@ -69,7 +69,7 @@ class Child(msgspec.Struct):
         If the child is busy and the encoded new task is longer than ORDER_BYTES, `take` sends the
         new task after it has received the next answer. This avoids a deadlock: the parent would
         wait until the child receives the task, while the child waits until the parent receives a
-        long answer. Raises OSError if the child is dead.
+        long answer. Raises OSError if the child has ended.
         """
         order = msgspec.msgpack.encode(task.work)
         if not self.tasks:
@@ -83,7 +83,7 @@ class Child(msgspec.Struct):
     def take(self) -> None:
         """Receive the answer to the oldest task, then send the task that `give` has postponed.
 
-        Raises EOFError or OSError if the child is dead.
+        Raises EOFError or OSError if the child has ended.
         """
         self.tasks.popleft().answer = self.answers.recv_bytes()
         self.waits_since = monotonic()
@@ -121,7 +121,7 @@ def read(
     the queue is empty or `stopping` returns True. `expect` is called with the results of a task
     before these results are yielded, so that the caller can prepare for them.
 
-    If a child dies or cannot start, reading ends, and the files without a result are put back into
+    If a child ends or cannot start, reading ends, and the files without a result are put back into
     the queue. If a child needs more than ANSWER_SECONDS for a task, the child is replaced, and a
     Failure is yielded for each file of the task.
     """

@@ -33,7 +33,8 @@ class Derivation:
     `effort_source` of each agent. `covered` has the agents whose usage is not billed, because the
     setting `plan` includes the usage. `context_window` returns the context window of a model in
     tokens, for sessions whose transcript does not contain the context window. `written_at` returns
-    the time of the last write to a session's transcript. `users` has the owners of the homes.
+    the time of the last write to a session's transcript in unix seconds. `users` has the owners of
+    the homes.
     """
 
     pairing: Pairing

@@ -23,13 +23,13 @@ def chosen_paths(
     because directory listings on Windows have no inodes.
     """
     chosen: dict[tuple[int, int], str] = {}
-    twins: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
+    other_paths: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
     for path, status in changed.items():
         if path not in cursors and status.st_ino:
             file = (status.st_dev, status.st_ino)
             if chosen.setdefault(file, path) is not path:
-                twins[file].append(path)
-    for file, paths in twins.items():
+                other_paths[file].append(path)
+    for file, paths in other_paths.items():
         chosen[file] = min(
             (chosen[file], *paths), key=lambda path: (os.path.realpath(path) != path, path)
         )

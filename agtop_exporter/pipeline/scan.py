@@ -74,7 +74,7 @@ def read_all(  # noqa: PLR0913 - the callbacks of a scan
             if result.more:
                 queue.appendleft(Work(result.agent, result.path, result.cursor))
         progress(done, total)  # also after a failure, which may have taken a minute
-    if queue and not stopping():  # the child processes have died
+    if queue and not stopping():  # the child processes have ended
         yield from here
 
 

@@ -76,7 +76,7 @@ class PriceBook:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Sentences that say which downloaded table is not valid, and why."""
+        """Sentences that name each invalid downloaded table, and the reason."""
         return self._tables.problems
 
     def cost(self, response: UsageEvent) -> Cost | None:

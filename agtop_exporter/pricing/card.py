@@ -23,7 +23,7 @@ _OPENAI_NAMES = {"fast": "priority"}  # two names of one service tier
 class PriceCard(msgspec.Struct, frozen=True):
     """The price of one model during one period, and its origin.
 
-    `match` tells how the name of the model was found in the price source:
+    `match` shows how the name of the model was found in the price source:
 
     * `exact`: the source lists the same name;
     * `alias`: the source lists another name of the model;
@@ -66,8 +66,8 @@ class PriceCard(msgspec.Struct, frozen=True):
         The result is None if the price of the service tier, of the region or of the web searches is
         unknown. The factor of a region does not apply to the fees of web searches.
         """
-        thinks = tokens.reasoning and THINKING in self.speeds and speed in STANDARD_TIERS
-        tiers = self.tiers_of(THINKING if thinks else speed)
+        with_reasoning = tokens.reasoning and THINKING in self.speeds and speed in STANDARD_TIERS
+        tiers = self.tiers_of(THINKING if with_reasoning else speed)
         if tiers is None:
             return None
         if len(tiers) == 1:

@@ -48,7 +48,7 @@ class Listing(msgspec.Struct, frozen=True):
 class Explanation(msgspec.Struct, frozen=True):
     """The price of a model by a provider, with the origin of the price.
 
-    `match` tells how the name of the model was found in the source, see `PriceCard`. `priced_as` is
+    `match` shows how the name of the model was found in the source; see `PriceCard`. `priced_as` is
     the name of the model in the source. `priced_by` is the provider that charges the price.
     `input_usd` to `output_usd` are the rates for short prompts. `derived` names the rates that the
     source does not list. They are computed from the input rate. `corrections` has the public

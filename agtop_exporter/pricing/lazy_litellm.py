@@ -15,14 +15,14 @@ from agtop_exporter.pricing.litellm import LiteLLMPrices
 _FILE = "litellm.json"
 
 
-class Snapshot(msgspec.Struct):
+class Snapshot(msgspec.Struct, frozen=True):
     """The version of the bundled table, and its date in unix seconds."""
 
     version: str
     date: float
 
 
-class _Document(msgspec.Struct):
+class _Document(msgspec.Struct, frozen=True):
     models: msgspec.Raw
 
 

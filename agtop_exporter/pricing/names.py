@@ -12,7 +12,7 @@ _BEDROCK = re.compile(
     r"(?:anthropic|amazon|meta|mistral|cohere|deepseek|openai|qwen|moonshotai|zai|minimax)\."
 )
 
-# Names with a cloud region whose price genai-prices does not tell from that of other regions.
+# Names with a cloud region whose price genai-prices does not separate from that of other regions.
 _REGION = re.compile(
     r"^(?:azure/(?:us|us-gov|eu|apac)/|(?:amazon-)?bedrock/[a-z]{2,3}(?:-[a-z]+)+-\d/"
     r"|(?:[a-z_-]+/)?(?:us-gov\.|(?:us|eu|ap|apac|au|jp|ca|sa)\.(?:amazon|meta|mistral)\.))"

@@ -41,7 +41,7 @@ class Sources(NamedTuple):
     fallback: Source
 
     def period(self, model: str, *, provider: str, at: float) -> PricePeriod | None:
-        """Return the price of a model, or None if no source knows it.
+        """Return the price of a model, or None if no source has it.
 
         A price of the billing provider has precedence over a price of the model's maker. If the
         name contains a cloud region, a price that is listed under the whole name has precedence.

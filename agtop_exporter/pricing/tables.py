@@ -46,7 +46,7 @@ class _Edition(NamedTuple):
 class PriceTables:
     """The price tables of genai-prices and LiteLLM, and the corrections of both tables.
 
-    `problems` are sentences that say which downloaded table is not valid, and why.
+    `problems` are sentences that name each invalid downloaded table, and the reason.
     """
 
     def __init__(self, corrections: Corrections) -> None:

@@ -115,7 +115,7 @@ class ProcessTable(msgspec.Struct, frozen=True):
     * A table that is not `complete` is empty.
     """
 
-    sampled_at: float
+    sampled_at: float  # in unix seconds
     boot_id: str = ""
     processes: Mapping[ProcessId, Process] = {}
     agents: Mapping[ProcessId, Recognized] = {}
@@ -145,7 +145,7 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
 
     session: SessionKey
     process: ProcessId
-    started_at: float
+    started_at: float  # start of the process in unix seconds
     confidence: Confidence
     evidence: tuple[str, ...]
     liveness: Literal["live", "stopped"] = "live"

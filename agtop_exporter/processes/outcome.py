@@ -18,7 +18,7 @@ def outcome(this: Round) -> Matches:
         if binding.liveness == "live"
         and key in this.sessions
         and key not in this.bindings
-        and binding.process not in this.alive
+        and binding.process not in this.running
     }
     hosted = {
         (key.agent, this.directory(this.sessions[key])): key

@@ -23,11 +23,11 @@ class Round:
     """The processes and sessions of one round, and the bindings that have been found so far.
 
     A group has the agent processes that run one session. Its leaf is the process that does the
-    work. `bound` maps each leaf that has a session to its session, except the leaves of hosts
-    (processes that run many sessions). `barred` has the leaves that certainly run a session that is
-    not in `sessions`. `ended` maps each session whose process has ended since the last record to
-    the time at which the end was noticed. `nearby` maps an agent and a directory to the sessions of
-    that agent in that directory.
+    work. `running` has the root processes of all agents. `bound` maps each leaf that has a session
+    to its session, except the leaves of hosts (processes that run many sessions). `barred` has the
+    leaves that certainly run a session that is not in `sessions`. `ended` maps each session whose
+    process has ended since the last record to the time at which the end was noticed, in unix
+    seconds. `nearby` maps an agent and a directory to the sessions of that agent in that directory.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Round:
         self.contested: dict[SessionKey, frozenset[ProcessId]] = {}
         self.barred: set[ProcessId] = set()
         # Roots only: an agent that has ended can be a member of another agent's tree.
-        self.alive = set(table.roots.values())
+        self.running = set(table.roots.values())
         self.ended = self._all_ended()
         self.former_wrappers = self._all_former_wrappers()
         self.nearby = self._by_place()
@@ -66,10 +66,10 @@ class Round:
         # A time in the future was stored before the clock was set back.
         ended = {key: min(when, self.now) for key, when in self.previous.ended.items()}
         for key, binding in self.previous.bindings.items():
-            if binding.liveness == "live" and binding.process not in self.alive:
+            if binding.liveness == "live" and binding.process not in self.running:
                 ended[key] = self.now
         for key, contestants in self.previous.contested.items():
-            if not contestants <= self.alive:  # the process that ended may have run this session
+            if not contestants <= self.running:  # the process that ended may have run this session
                 ended[key] = self.now
         return {key: when for key, when in ended.items() if key in self.sessions}
 
@@ -78,13 +78,13 @@ class Round:
         ended = {
             process: self.now
             for process, leaf in self.previous.leaves.items()
-            if process != leaf and leaf not in self.alive
+            if process != leaf and leaf not in self.running
         }
         wrappers = ended | dict(self.previous.former_wrappers)
         return {
             process: min(when, self.now)
             for process, when in wrappers.items()
-            if process in self.alive
+            if process in self.running
         }
 
     def _by_place(self) -> dict[Place, list[SessionState]]:

@@ -26,10 +26,11 @@ _REMEMBERED = 1024  # largest number of `gone` samples: a read error may hide a 
 class TreeUsage(msgspec.Struct, frozen=True):
     """The state between two rounds. It is stored in the ledger, so totals survive a restart.
 
-    `last` has the samples of the last round. `gone` has the last samples of processes that have
-    disappeared. `owed` maps a parent to its unreaped usage, see `growth`. `pending` maps the root
-    of a process tree without a session to the usage of the tree. When the tree gets a session, its
-    pending usage is added to that session. `sessions` and `agents` have the totals.
+    `sampled_at` is the time of the last round in unix seconds. `last` has its samples. `gone` has
+    the last samples of processes that have disappeared. `owed` maps a parent to its unreaped usage,
+    see `growth`. `pending` maps the root of a process tree without a session to the usage of the
+    tree. When the tree gets a session, its pending usage is added to that session. `sessions` and
+    `agents` have the totals.
     """
 
     boot_id: str = ""

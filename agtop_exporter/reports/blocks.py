@@ -55,7 +55,7 @@ class BlocksReport(msgspec.Struct, frozen=True):
     """The windows of all agents in the order of time."""
 
     blocks: tuple[Block, ...]
-    generated_at: float
+    generated_at: float  # in unix seconds
 
 
 def blocks_of(

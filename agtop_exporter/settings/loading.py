@@ -112,7 +112,7 @@ class Place(NamedTuple):
     origin: str  # such as `flag --interval`, or the path and the line in the file
 
 
-@dataclass
+@dataclass(frozen=True)
 class Origin:
     """The settings that come from one source: the file, the variables or the flags.
 

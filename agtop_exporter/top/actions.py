@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Scene(msgspec.Struct, frozen=True):
-    """What an action needs to know about the present screen.
+    """The facts about the present screen that an action uses.
 
     `page` is the number of lines of the part that the keys act on. `text_lines` is the number of
     lines of the detail or of the help; None if the keys act on a list.

@@ -26,7 +26,7 @@ class Notices:
     def add(self, text: str) -> None:
         """Keep a message, and append it to the file.
 
-        If the file cannot be written, a message says so, and the file is not used again.
+        If the file cannot be written, a message reports it, and the file is not used again.
         """
         self._kept.append(text)
         if self.path is not None:

@@ -52,8 +52,8 @@ NOW = row(
     ),
     small_stat(
         "Series dropped",
-        "Sessions, models, tools and projects without series of their own, because a limit was "
-        "reached.",
+        "Sessions, models, tools, projects and accounts without series of their own, because a "
+        "limit was reached.",
         f"sum({of('agtop_series_dropped')})",
         unit="short",
         empty=NO_EXPORTER,

@@ -60,43 +60,43 @@ def manager(request, tmp_path):
 
 
 def test_each_message(manager):
-    told = Notifier(manager.address, monotonic_ns=lambda: 5_000_000_000)
-    told.ready("listening")
+    sender = Notifier(manager.address, monotonic_ns=lambda: 5_000_000_000)
+    sender.ready("listening")
     assert manager.hear() == {"READY": "1", "STATUS": "listening"}
-    told.reloading()
+    sender.reloading()
     assert manager.hear() == {"RELOADING": "1", "MONOTONIC_USEC": "5000000"}
-    told.stopping()
+    sender.stopping()
     assert manager.hear() == {"STOPPING": "1"}
 
 
 def test_the_watchdog_is_pinged_at_most_once_per_second(manager):
     tenths = iter(range(30))
-    told = Notifier(manager.address, monotonic_ns=lambda: next(tenths) * 100_000_000)
+    sender = Notifier(manager.address, monotonic_ns=lambda: next(tenths) * 100_000_000)
     for _ in range(30):
-        told.alive("fine")
+        sender.ping("fine")
     assert [manager.hear() for _ in range(3)] == [{"WATCHDOG": "1", "STATUS": "fine"}] * 3
     assert manager.silent()
 
 
 def test_without_a_manager_nothing_is_sent():
-    told = notifier({}, pid=1)
-    told.ready("listening")
-    told.alive("fine")
-    assert told.patience_seconds == float("inf")
+    sender = notifier({}, pid=1)
+    sender.ready("listening")
+    sender.ping("fine")
+    assert sender.ping_interval_seconds == float("inf")
 
 
 def test_a_service_manager_that_has_ended_causes_no_error(tmp_path):
     with Manager(str(tmp_path / "n")) as manager:
-        told = Notifier(manager.address)
-    told.ready("listening")
+        sender = Notifier(manager.address)
+    sender.ready("listening")
 
 
 @pytest.mark.slow
 def test_a_service_manager_that_does_not_read_does_not_block(tmp_path):
     with Manager(str(tmp_path / "n")) as manager:
-        told = Notifier(manager.address)
+        sender = Notifier(manager.address)
         for number in range(10_000):
-            told.ready(f"listening {number}")
+            sender.ready(f"listening {number}")
         assert manager.hear()["STATUS"] == "listening 0"
 
 
@@ -110,7 +110,7 @@ def test_a_service_manager_that_does_not_read_does_not_block(tmp_path):
     ],
 )
 def test_the_watchdog_is_for_one_process(given, seconds):
-    assert notifier(given, pid=7).patience_seconds == seconds
+    assert notifier(given, pid=7).ping_interval_seconds == seconds
 
 
 @pytest.mark.long

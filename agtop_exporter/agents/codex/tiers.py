@@ -1,8 +1,8 @@
 """Service tiers of requests, from the settings of a thread.
 
 Codex records the selected tier, but requests the priority tier only of models that have the tier in
-the catalog of Codex. They are models of OpenAI. This was seen in the requests of 0.140 to 0.171;
-openai/codex 31284 says so. The tier `flex` is requested of every model since 0.160.
+the catalog of Codex. They are models of OpenAI. This was seen in the requests of 0.140 to 0.171,
+and is described in openai/codex 31284. The tier `flex` is requested of every model since 0.160.
 """
 
 import re

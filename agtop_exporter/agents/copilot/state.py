@@ -33,8 +33,8 @@ class Answer(ReaderState):
     """An answer whose model is not known yet. The answer is counted without a model."""
 
     key: str = ""
-    time: float = 0.0
-    output: int = 0
+    time: float = 0.0  # in unix seconds
+    output: int = 0  # tokens
 
 
 class Run(ReaderState):

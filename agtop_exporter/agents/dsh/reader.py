@@ -84,7 +84,7 @@ class LogParser(TranscriptParser[Line, LogState]):
 
     def feed(self, record: Line, offset: int) -> None:
         """Process one line; `offset` is the byte offset after it."""
-        # A log without a complete line is no session yet: its first line says what it is.
+        # A log without a complete line is no session yet: its first line describes the session.
         self.session.session_id = self.session_id
         if not record.ignorable:
             self.batch.unknown.observe(record.kind)

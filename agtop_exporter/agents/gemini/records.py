@@ -151,7 +151,7 @@ def typed_text(message: Message | Record) -> str:
 def signal_of(message: Message | Record) -> Signal | None:
     """Return the activity of a session (such as running or idle), derived from its last message.
 
-    Return None for a message that says nothing about the activity.
+    Return None for a message that does not show the activity.
     """
     match message.type:
         case "user":

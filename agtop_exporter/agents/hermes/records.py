@@ -7,7 +7,7 @@ from agtop_exporter.reading.decoding import RunningTotal
 from agtop_exporter.reading.rows import TableRow
 
 KNOWN_TYPES = frozenset({"assistant", "session_meta", "system", "tool", "user"})  # message roles
-UNKNOWN = "unknown"  # a model whose name Hermes does not know
+UNKNOWN = "unknown"  # the name that Hermes records for an unknown model
 REST = "rest"  # stands for the task of requests that only a row of `sessions` has
 OLDER = "v21"  # stands for the task of requests that only the table of schema 21 has
 

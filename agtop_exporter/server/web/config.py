@@ -84,7 +84,7 @@ class Tls(_Part):
 
 
 class Http(_Part):
-    """The section `http_server_config`. `http2` has no effect: the server speaks HTTP/1.1."""
+    """The section `http_server_config`. `http2` has no effect: the server has only HTTP/1.1."""
 
     http2: bool = False
     headers: dict[HeaderName, Annotated[str, AfterValidator(_header)]] = {}
