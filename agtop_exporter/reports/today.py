@@ -25,6 +25,11 @@ class Today(msgspec.Struct, frozen=True):
     budgets: tuple[BudgetUse, ...]
     generated_at: float
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no span has usage."""
+        return all(usage == NO_SUM for usage in self.spans.values())
+
 
 def sums_of_days(
     usage: Iterable[HourlyUsage], calendar: Calendar, now: float

@@ -114,9 +114,13 @@ def test_blocks(golden):
 
 
 @pytest.mark.slow
-def test_today(golden):
-    made = Today(sums_of_days(USAGE, CALENDAR, NOW), LIMITS, BUDGETS, NOW)
+@pytest.mark.parametrize(
+    ("name", "usage", "limits", "budgets"),
+    [("today", USAGE, LIMITS, BUDGETS), ("today-nothing", (), (), ())],
+)
+def test_today(golden, name, usage, limits, budgets):
+    made = Today(sums_of_days(usage, CALENDAR, NOW), limits, budgets, NOW)
     view = View("/home/ada", NOW, UTC)
     table = pages(lambda one: today.render(made, terminal=one, view=view))
-    golden(GOLDEN / "today.txt", f"{table}\n== line\n{today.line(made)}")
-    compare_json(golden, "today", json_today.render(made), json_today.schema())
+    golden(GOLDEN / f"{name}.txt", f"{table}\n== line\n{today.line(made)}")
+    compare_json(golden, name, json_today.render(made), json_today.schema())

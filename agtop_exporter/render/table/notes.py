@@ -44,6 +44,7 @@ RECENT_SECONDS = 600.0  # a rate limit that was recorded earlier has its age
 PIDS_MAX = 10  # process ids of one agent that are listed
 ROOTS_MAX = 3  # searched paths of one agent that are listed
 NAME_WIDTH = 12
+SEARCHED = "`agtop-exporter doctor` names the places that it searches"
 
 MARKS: tuple[tuple[str, Callable[[str], bool]], ...] = (
     (f"{UNKNOWN_COST} = no known price", UNKNOWN_COST.__eq__),

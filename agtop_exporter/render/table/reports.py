@@ -55,7 +55,7 @@ def render(report: Report, *, terminal: Terminal) -> str:
 def _nothing(report: Report) -> str:
     since = f" since {report.since}" if report.since else ""
     until = f" until {report.until}" if report.until else ""
-    hint = "" if since or until else "; `agtop-exporter doctor` names the places that it searches"
+    hint = "" if since or until else f"; {notes.SEARCHED}"
     return f"no usage is known{since}{until}{hint}"
 
 

@@ -14,7 +14,9 @@ from agtop_exporter.render.table import figures, notes
 from agtop_exporter.render.table.columns import View, compact
 from agtop_exporter.render.table.figures import Column
 from agtop_exporter.render.table.layout import Filled, Terminal
-from agtop_exporter.reports import Today
+from agtop_exporter.reports import DAYS, Today
+
+NOTHING = f"no usage in the last {max(DAYS.values())} days"
 
 
 def render(today: Today, *, terminal: Terminal, view: View) -> str:
@@ -26,6 +28,7 @@ def render(today: Today, *, terminal: Terminal, view: View) -> str:
     lines = [
         *figures.grid([names, *figures.filled(sums)], terminal, bold=bold),
         *terminal.lines([notes.marks([figures.cost(usage) for usage in sums])]),
+        *terminal.lines([[f"{NOTHING}; {notes.SEARCHED}"]] if today.is_empty else []),
         *terminal.lines(notes.limits(today.rate_limits, view)),
         *terminal.lines(map(notes.budget, today.budgets)),
     ]
@@ -33,9 +36,14 @@ def render(today: Today, *, terminal: Terminal, view: View) -> str:
 
 
 def line(today: Today) -> str:
-    """Return the cost and the tokens of today, and the fullest rate limit of each agent."""
+    """Return the cost and the tokens of today, and the fullest rate limit of each agent.
+
+    If no span has usage, a note replaces the cost and the tokens.
+    """
     usage = today.spans["today"]
     parts = [f"{figures.cost(usage)} today", f"{compact(usage.tokens.total)} tokens"]
+    if today.is_empty:
+        parts = [NOTHING]
     fullest: dict[str, tuple[float, RateLimit]] = {}
     for limit in today.rate_limits:
         used = None if limit.is_over(today.generated_at) else limit.used_ratio
