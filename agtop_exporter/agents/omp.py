@@ -128,6 +128,6 @@ AGENT = Agent(
     known_types=KNOWN_TYPES,
     effort_source=family.EFFORT_SOURCE,
     exact="tokens and cost of each response, service tier",
-    not_in_files="title requests, the version, the context window and rate limits",
+    not_in_files="requests of titles and compactions, the version, the context window, rate limits",
     versions_seen=("18.2.3",),
 )

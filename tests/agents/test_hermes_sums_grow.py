@@ -195,3 +195,17 @@ def test_sums_that_a_failed_update_left_behind_are_read(ledger, tmp_path, path, 
     execute(path, THREE_IN_ALL + rename + SUMS + change)
     assert requests(ledger, tmp_path) == expected
     assert requests(ledger, tmp_path) == expected
+
+
+def test_texts_of_hermes_are_no_prompts(ledger, path, tmp_path):
+    added = "content TEXT", "display_kind TEXT", "_compressed_summary INTEGER NOT NULL DEFAULT 0"
+    execute(path, "".join(f"ALTER TABLE messages ADD COLUMN {column};" for column in added))
+    rows = (("Notice", "hidden", 0), ("Summary", None, 1), ("Oil it", None, 0), ("/x", "skill", 0))
+    with closing(sqlite3.connect(path)) as database:
+        for number, row in enumerate(rows, 1):
+            values = (number, ID, "user", BEGAN + number, *row)
+            database.execute("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        database.commit()
+    refresh(ledger, tmp_path, [hermes.AGENT])
+    (session,) = ledger.sessions.values()
+    assert (session.turns, session.facts.title) == (2, "Oil it")

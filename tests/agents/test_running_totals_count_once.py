@@ -33,11 +33,11 @@ def save_thread(home, total, model, *, second=0):
         database.commit()
 
 
-def save_settings(home, session_id, total, model="m"):
+def save_settings(home, session_id, total, model="m", *, folder="-x"):
     """Write the settings of a session of Droid."""
     usage = {"inputTokens": total, "outputTokens": total}
     document = {"model": model, "tokenUsage": usage}
-    write_document(home / f".factory/sessions/-x/{session_id}.settings.json", document)
+    write_document(home / f".factory/sessions/{folder}/{session_id}.settings.json", document)
 
 
 def begin(home, session_id, *lines, **facts):
@@ -144,6 +144,31 @@ def test_a_fork_begins_without_usage(ledger, tmp_path):
     begin(tmp_path, ID, MESSAGE, parent=ORIGINAL)
     save_settings(tmp_path, ID, 40)
     assert counted(ledger, tmp_path, droid.AGENT) == {"m": 40}
+
+
+EARLIER = ""  # the folder of all sessions, to which earlier versions wrote
+
+
+@pytest.mark.parametrize(("earlier", "now"), [(40, 100), (100, 40), (100, 100)])
+@pytest.mark.parametrize("is_earlier_first", [True, False])
+def test_a_session_has_settings_in_two_folders(ledger, tmp_path, earlier, now, is_earlier_first):
+    save_settings(tmp_path, ID, earlier, folder=EARLIER)
+    save_settings(tmp_path, ID, now)
+    root = tmp_path / ".factory/sessions"
+    places = [str(path) for path in sorted(root.rglob("*.json"), key=lambda path: len(path.parts))]
+    for path in places if is_earlier_first else reversed(places):
+        ledger.record(droid.AGENT.read(path, Cursor()), price=lambda _event: None, project=str)
+    ledger.commit()
+    assert counted(ledger, tmp_path, droid.AGENT) == {"m": 100}
+
+
+def test_a_session_goes_on_in_another_folder(ledger, tmp_path):
+    save_settings(tmp_path, ID, 40, folder=EARLIER)
+    assert counted(ledger, tmp_path, droid.AGENT) == {"m": 40}
+    save_settings(tmp_path, ID, 70)
+    assert counted(ledger, tmp_path, droid.AGENT) == {"m": 70}
+    save_settings(tmp_path, ID, 95)
+    assert counted(ledger, tmp_path, droid.AGENT) == {"m": 95}
 
 
 def total(tokens):

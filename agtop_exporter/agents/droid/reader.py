@@ -2,7 +2,8 @@
 
 The settings of a session have the usage of all its requests so far, without the requests of its
 subagents. The command `/compact` starts a new session. The usage of this session begins with the
-usage of the compacted session, its original.
+usage of the compacted session, its original. An earlier version wrote the files of a session to
+another folder, and what it wrote there stays.
 """
 
 import os
@@ -81,6 +82,7 @@ class SettingsParser(RecordParser[Settings, SettingsState]):
         total = record.token_usage.tokens
         if self.state.inherited is None:
             self.state.inherited = inherited(transcript, total)
+            self._leave_to_copy(session_id, total)
         growth = self.state.totals.growth(
             UsageEvent(
                 key=f"sum:{session_id}",
@@ -94,6 +96,17 @@ class SettingsParser(RecordParser[Settings, SettingsState]):
         if growth is not None:
             tokens = disjoint(growth.tokens, growth.model)
             self.add_response(msgspec.structs.replace(growth, tokens=tokens))
+
+    def _leave_to_copy(self, session_id: str, total: TokenCounts) -> None:
+        """Leave the usage that earlier settings of the session also have to these settings.
+
+        Of each count, the larger one counts, in whatever order both settings are read.
+        """
+        earlier = usable_document(Path(self.path).parents[1] / Path(self.path).name, Settings)
+        if earlier is not None and earlier.token_usage is not None:
+            inherited = self.state.inherited or NO_TOKENS
+            shared = (earlier.token_usage.tokens.min(total) - inherited).max(NO_TOKENS)
+            self.state.totals.last[session_id] = shared
 
 
 def inherited(transcript: Path, total: TokenCounts) -> TokenCounts:

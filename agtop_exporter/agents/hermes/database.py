@@ -264,9 +264,10 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         match message.role:
             case "user":
                 session.signal = Signal("running", "", "user")
-                session.set_title(message.content, PROMPT_RANK)
-                key = f"prompt:{message.session_id}:{time:.6f}"
-                self.batch.event(key, session_id=message.session_id, time=time, turns=1)
+                if message.is_prompt:
+                    session.set_title(message.content, PROMPT_RANK)
+                    key = f"prompt:{message.session_id}:{time:.6f}"
+                    self.batch.event(key, session_id=message.session_id, time=time, turns=1)
             case "assistant":
                 calls = self._tools(message)
                 activity = Signal("running" if calls else "idle", "", "assistant")

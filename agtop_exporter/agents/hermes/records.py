@@ -8,6 +8,7 @@ from agtop_exporter.reading.rows import TableRow
 
 KNOWN_TYPES = frozenset({"assistant", "session_meta", "system", "tool", "user"})  # message roles
 UNKNOWN = "unknown"  # the name that Hermes records for an unknown model
+HIDDEN = "hidden"  # display kind of texts of Hermes for the model
 REST = "rest"  # stands for the task of requests that only a row of `sessions` has
 OLDER = "v21"  # stands for the task of requests that only the table of schema 21 has
 
@@ -79,7 +80,10 @@ class SessionRow(UsageSums):
 
 
 class MessageRow(TableRow):
-    """A row of `messages`. `timestamp` is in unix seconds; `tool_calls` is JSON."""
+    """A row of `messages`. `timestamp` is in unix seconds; `tool_calls` is JSON.
+
+    `display_kind` and `_compressed_summary` are columns of newer schemas.
+    """
 
     id: int = 0
     session_id: str = ""
@@ -88,6 +92,13 @@ class MessageRow(TableRow):
     tool_calls: str = ""
     timestamp: float = 0.0
     finish_reason: str = ""
+    display_kind: str = ""
+    _compressed_summary: int = 0
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether a row of the user is no text of Hermes itself, such as a notice or a summary."""
+        return self.display_kind != HIDDEN and not self._compressed_summary
 
 
 class Function(msgspec.Struct, gc=False):

@@ -138,6 +138,8 @@ class WireState(ReaderState):
 
     latest: float = 0.0  # in unix seconds
     calls: OpenCalls = msgspec.field(default_factory=OpenCalls)
+    request: str = ""  # id of the latest request, if its step has not ended
+    requested: float = 0.0  # time of the first usage of that request, in unix seconds
 
 
 class WireParser(RecordParser[Record, WireState]):
@@ -204,6 +206,8 @@ class WireParser(RecordParser[Record, WireState]):
     def _handle(self, kind: str, payload: Payload, *, is_own: bool) -> None:
         """Process an event of this agent, or of a subagent that has no file."""
         match kind:
+            case "StepBegin":
+                self.state.request = ""
             case "StatusUpdate" if payload.token_usage:
                 self._add_usage(payload.token_usage, payload, is_own=is_own)
             case "TurnBegin" if is_own and self.is_main:
@@ -223,7 +227,14 @@ class WireParser(RecordParser[Record, WireState]):
             self.session.context_window_tokens = window or self.session.context_window_tokens
             self.session.set_context_used(payload.context_tokens or tokens.total)
         if tokens.total:
-            self._add(f"usage:{payload.message_id}", tokens=tokens, requests=1)
+            time = self._time_of_request(payload.message_id or "")
+            self._add(f"usage:{payload.message_id}", time, tokens=tokens, requests=1)
+
+    def _time_of_request(self, request: str) -> float:
+        """Return the time of the first usage of a request. A step can repeat the usage."""
+        if not request or request != self.state.request:
+            self.state.request, self.state.requested = request, self.time
+        return self.state.requested
 
     def _add_prompt(self, given: str | list[Part] | None) -> None:
         parts = given if isinstance(given, list) else [Part(given)]
@@ -231,12 +242,13 @@ class WireParser(RecordParser[Record, WireState]):
         self.session.set_title(text or "", PROMPT_RANK)
         self._add("prompt", turns=1)
 
-    def _add(self, name: str, **fields: Unpack[EventFields]) -> None:
+    def _add(self, name: str, time: float = 0.0, **fields: Unpack[EventFields]) -> None:
         """Add an event. A forked session has copies of records, which have equal times."""
+        time = time or self.time
         self.batch.event(
-            f"earlier:{name}:{self.time!r}",
+            f"earlier:{name}:{time!r}",
             session_id=self.session.session_id,
-            time=self.time,
+            time=time,
             copied=self.copied,
             **fields,
         )
