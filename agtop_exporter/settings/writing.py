@@ -89,9 +89,11 @@ def _origins(keys: Keys, origins: Origins) -> tuple[str, ...]:
     """Return the origins of a value, such as the file.
 
     If the value itself has none, return the origins of the innermost table around it that has some.
+    A default that the value does not show is described.
     """
     known = (origins.of(keys[:end]) for end in range(len(keys), 0, -1))
-    return next(filter(None, known), ("default",))
+    text = Form.of(FIELDS[keys[0]]).default_text
+    return next(filter(None, known), (f"default: {text}" if text else "default",))
 
 
 def _description(name: str) -> str:
