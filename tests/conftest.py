@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import time
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,10 @@ from hypothesis import HealthCheck, settings
 from places import AGENT_FOLDERS
 from thoroughness import EXAMPLES
 from without_posix import unix_only
+
+os.environ["TZ"] = "UTC"  # gptme records local times
+if hasattr(time, "tzset"):  # not on Windows
+    time.tzset()
 
 settings.register_profile(
     "suite",

@@ -15,29 +15,31 @@ from agtop_exporter.reading.files import NotAFileError
 class FileGroup(msgspec.Struct, frozen=True):
     """A source that consists of a file and its companions.
 
-    A companion is another file or folder, such as the journal of a database. A companion may be
-    missing. The group has changed if the file or a companion has changed. Like an `os.DirEntry`, a
-    group has an attribute `path` and a method `stat`.
+    A companion is another file or folder, such as the journal of a database. A description is a
+    companion whose size is not a part of the size of the group. A companion may be missing. The
+    group has changed if the file or a companion has changed. Like an `os.DirEntry`, a group has an
+    attribute `path` and a method `stat`.
     """
 
     path: str
     companions: tuple[str, ...] = ()
+    description: str = ""
 
     def stat(self) -> os.stat_result:
         """Return the status of the file, with the size and the modification time of the group.
 
-        The size is the total size of the file and its companions. The modification time is the
-        latest of theirs. Symbolic links are followed. Raises OSError if the status of the file is
-        not available.
+        The size is the total size of the file and its companions, without the description. The
+        modification time is the latest of theirs. Symbolic links are followed. Raises OSError if
+        the status of the file is not available.
         """
         own = os.stat(self.path)  # noqa: PTH116 - called at each refresh
         size, mtime_ns = own.st_size, own.st_mtime_ns
-        for companion in self.companions:
+        for companion in filter(None, (*self.companions, self.description)):
             try:
                 other = self._status_of(companion)
             except OSError:
                 continue
-            size += other.st_size
+            size += other.st_size if companion != self.description else 0
             mtime_ns = max(mtime_ns, other.st_mtime_ns)
         fields = list(own)
         fields[stat.ST_SIZE] = size

@@ -339,6 +339,16 @@ def vibe(home, *, late):
     write_lines(folder / "journal/0000000000000001.jsonl", *records)
 
 
+def gptme(home, *, late):
+    folder = home / f".local/share/gptme/logs/{ID}"
+    metadata = {"usage": {"input_tokens": 100, "output_tokens": 10}}
+    answer = {"role": "assistant", "timestamp": "2026-03-02T10:00:01.000001", "metadata": metadata}
+    write_lines(folder / "conversation.jsonl", answer)
+    if late:
+        chat = f'[chat]\nworkspace = "{DIRECTORY}"\nmodel = "openai/{MODEL}"\n'
+        (folder / "config.toml").write_text(chat)
+
+
 def zcode(home, *, late):
     path = home / ".zcode/cli/db/db.sqlite"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -427,6 +437,7 @@ WRITERS = {
             kimi,
             openclaw,
             openhands,
+            gptme,
             vibe,
             zcode,
             zed,

@@ -188,7 +188,7 @@ def journal_group(path: str) -> FileGroup:
 
     Vibe may write the description after the last record of the journal.
     """
-    return FileGroup(path, (str(description_of(path)),))
+    return FileGroup(path, description=str(description_of(path)))
 
 
 def is_oldest(journal: Path) -> bool:
@@ -204,4 +204,4 @@ def read(path: str, cursor: Cursor) -> Batch:
         return read_document(NAME, DescriptionParser, path, cursor)
     now = journal_group(path).cursor()
     batch = read_jsonl(NAME, JournalParser, path, cursor)
-    return replace(batch, cursor=replace(batch.cursor, size=now.size, mtime_ns=now.mtime_ns))
+    return replace(batch, cursor=replace(batch.cursor, mtime_ns=now.mtime_ns))
