@@ -15,7 +15,15 @@ import msgspec
 from msgspec.structs import replace
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
-from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal, TokenCounts, UsageEvent
+from agtop_exporter.model import (
+    NO_TOKENS,
+    PROMPT_RANK,
+    Batch,
+    Cursor,
+    Signal,
+    TokenCounts,
+    UsageEvent,
+)
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.costs import picodollars
 from agtop_exporter.reading.decoding import Count
@@ -83,6 +91,11 @@ class Message(msgspec.Struct, gc=False):
         except (OSError, OverflowError, ValueError):  # outside the range of local times
             return 0.0
 
+    @property
+    def name(self) -> str:
+        """The time as text, which is the same in all copies of the message; "" if unknown."""
+        return self.timestamp.isoformat() if self.timestamp else ""
+
 
 class LogState(ReaderState):
     """The reader state of one file."""
@@ -124,17 +137,15 @@ class LogParser(RecordParser[Message, LogState]):
 
     def _handle_response(self, record: Message, time: float) -> None:
         metadata = record.metadata
-        if metadata is None or record.timestamp is None:
-            return
-        tokens = (metadata.usage or metadata).tokens
-        if not tokens.total:
+        tokens = (metadata.usage or metadata).tokens if metadata else NO_TOKENS
+        if metadata is None or not tokens.total:
             return
         provider, model = divided(metadata.model or "")
         self.session.set_context_used(tokens.total)
         self.session.model = self.state.model = model = model or self.session.model
         self.add_response(
             UsageEvent(
-                key=f"{record.timestamp.isoformat()}:{tokens.prompt}:{tokens.output}",
+                key=f"{record.name or self.session.session_id}:{tokens.prompt}:{tokens.output}",
                 session_id=self.session.session_id,
                 time=time,
                 model=model,
@@ -147,10 +158,10 @@ class LogParser(RecordParser[Message, LogState]):
 
     def _handle_prompt(self, record: Message, time: float) -> None:
         text = record.content or ""
-        if text.startswith(OWN_TEXT) or record.hide or record.timestamp is None:
+        if text.startswith(OWN_TEXT) or record.hide or not record.name:
             return
         self.session.set_title(text, PROMPT_RANK)
-        key = f"prompt:{record.timestamp.isoformat()}"
+        key = f"prompt:{record.name}"
         self.batch.event(key, session_id=self.session.session_id, time=time, turns=1)
 
 
@@ -221,7 +232,6 @@ AGENT = Agent(
         executables=frozenset({"gptme"}),
         modules=frozenset({"gptme"}),
         helpers=MCP_COMMANDS,
-        hosts=(("server",),),
         resume_options=frozenset({"--name"}),
         session_id_pattern=r"\d{4}-\d\d-\d\d-[\w-]+",  # the default names
     ),

@@ -50,6 +50,14 @@ def test_an_undone_response_stays(tmp_path):
     assert counted(Ledger(), tmp_path) == 2
 
 
+def test_a_response_without_a_time_counts(tmp_path):
+    answer = response(1, 10)
+    del answer["timestamp"]
+    write_lines(tmp_path / LOGS / "m-first/conversation.jsonl", answer)
+    write_lines(tmp_path / LOGS / "m-first/branches/main-undo-0.jsonl", answer)
+    assert counted(Ledger(), tmp_path) == 1
+
+
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00", "9999-12-31T23:59:59.999999"])
 def test_a_time_that_no_clock_shows_costs_nothing(tmp_path, time):
     answer = {**response(1, 10), "timestamp": time}
