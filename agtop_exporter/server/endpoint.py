@@ -69,8 +69,11 @@ class Endpoint:
     @property
     def urls(self) -> list[str]:
         """The URLs of the server; the path of a Unix domain socket."""
+        return self._urls_of(self._listeners)
+
+    def _urls_of(self, listeners: Sequence[socket.socket]) -> list[str]:
         scheme, prefix = "https" if self.protection.tls else "http", self._settings.route_prefix
-        addresses = map(address_of, self._listeners)
+        addresses = map(address_of, listeners)
         return [one if "/" in one else f"{scheme}://{one}{prefix}/" for one in addresses]
 
     @contextmanager
@@ -95,9 +98,10 @@ class Endpoint:
     def warn(self) -> None:
         """Log a warning if the server is not protected."""
         if self.is_unprotected:
+            exposed = [one for one in self._listeners if not only_local([one])]
             log.warning(
                 "other machines can read this exporter",
-                urls=" ".join(self.urls),
+                urls=" ".join(self._urls_of(exposed)),
                 missing=" and ".join(self.protection.missing),
                 help="see --web-config-file, or listen on 127.0.0.1",
             )

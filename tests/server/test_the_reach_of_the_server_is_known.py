@@ -60,3 +60,10 @@ def test_the_url_has_the_prefix():
         (url,) = one.urls
     assert url.startswith("http://127.0.0.1:")
     assert url.endswith("/agtop/")
+
+
+def test_the_warning_names_only_addresses_that_other_machines_reach():
+    settings = Settings(listen_address=["0.0.0.0:0", "127.0.0.1:0"])
+    with contextlib.closing(Endpoint(settings)) as one, capture_logs() as logs:
+        one.warn()
+        assert [entry["urls"] for entry in logs] == [one.urls[0]]

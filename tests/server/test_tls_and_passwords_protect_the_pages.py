@@ -133,6 +133,16 @@ def test_a_reload_changes_new_connections(tmp_path, authority, server_files):
         assert get(port, client_context(authority)).status_code == 401
 
 
+@pytest.mark.parametrize("text", ["", "# nothing\n", "basic_auth_users: {}\n"])
+def test_a_reload_of_a_truncated_file_keeps_the_protection(tmp_path, text):
+    path = write_config(tmp_path, f"basic_auth_users:\n  ada: {HASH}\n")
+    protection = Protection(str(path))
+    write_config(tmp_path, text)
+    with pytest.raises(SettingsError, match="no TLS and no users any more"):
+        protection.load(str(path))
+    assert protection.users == {"ada": HASH}
+
+
 def ask(app, path="/metrics", **headers):
     return serving.ask(app, path, **headers)
 

@@ -31,9 +31,15 @@ class Protection:
     def load(self, path: str) -> None:
         """Read the file again. New connections get the new protection.
 
-        Raises SettingsError with all mistakes. The protection then stays as it was.
+        Raises SettingsError with all mistakes. The protection then stays as it was. A file without
+        TLS and users is a mistake if there was protection: an editor may have truncated it.
         """
-        self._state = _read(Path(os.path.expanduser(path))) if path else _State()  # noqa: PTH111 - the method of Path raises RuntimeError for an unknown user
+        state = _read(Path(os.path.expanduser(path))) if path else _State()  # noqa: PTH111 - the method of Path raises RuntimeError for an unknown user
+        was_protected = self._state.tls or self._state.users
+        if path and was_protected and not (state.tls or state.users):
+            why = "the file has no TLS and no users any more; restart to serve without protection"
+            raise SettingsError(f"{path}: {why}")
+        self._state = state
 
     @property
     def tls(self) -> ssl.SSLContext | None:
