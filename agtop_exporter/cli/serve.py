@@ -14,6 +14,7 @@ from agtop_exporter.cli.wiring import (
     now,
     settings_of,
     state_directory,
+    warn_of_missing_homes,
 )
 from agtop_exporter.daemon import Daemon
 from agtop_exporter.ledger import Ledger
@@ -46,6 +47,7 @@ def run(options: Namespace) -> None:
         descriptors=descriptors,
         inherited=inherited(environment(), pid=os.getpid()),
     )
+    warn_of_missing_homes(settings)
     directory = None if settings.no_state else state_directory(settings)
     ledger = Ledger(directory, covered=covered_by(settings.plan, load_agents()))
     with contextlib.closing(endpoint), contextlib.closing(ledger):

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import platformdirs
+import structlog
 
 from agtop_exporter import limit_files, platforms
 from agtop_exporter.agents import covered_by, load_agents, signatures_of
 from agtop_exporter.cli.places import PROGRAM, check_home, user_state_directory
-from agtop_exporter.existence import is_file
+from agtop_exporter.existence import exists, is_file
 from agtop_exporter.folders import Folders
 from agtop_exporter.labels import account_label
 from agtop_exporter.ledger import Ledger
@@ -28,6 +29,8 @@ from agtop_exporter.pricing import PriceBook, PriceRefresher
 from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.service.variables import variables_of_agents
 from agtop_exporter.settings import Origins, Settings, load_with_origins
+
+log = structlog.get_logger()
 
 
 def environment() -> Mapping[str, str]:
@@ -89,6 +92,14 @@ def _existing(path: Path) -> Path | None:
 def homes(settings: Settings) -> list[Path]:
     """Return the home directories to scan: the setting `home`, or the user's home directory."""
     return [Path(home).expanduser() for home in settings.home] or [Path.home()]
+
+
+def warn_of_missing_homes(settings: Settings) -> None:
+    """Log a warning for each home directory that does not exist, such as one that is misspelled."""
+    for home in homes(settings):
+        with contextlib.suppress(OSError):  # a scan reports a directory that cannot be read
+            if not folders().trouble_with(str(home)) and not exists(home):
+                log.warning("the home directory does not exist", path=str(home))
 
 
 def variables_of_all_agents(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:
@@ -249,5 +260,7 @@ def one_shot(settings: Settings, *, read_only: bool = False) -> Iterator[Pipelin
     """
     log_for_people(settings)
     gc.disable()  # the process is short-lived and creates no reference cycles
+    if not read_only:
+        warn_of_missing_homes(settings)
     with opened(settings, read_only=read_only) as pipeline:
         yield pipeline

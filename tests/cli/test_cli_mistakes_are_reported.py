@@ -75,6 +75,8 @@ def test_a_home_that_does_not_exist_is_not_created(tmp_path):
     home = tmp_path / "missing"
     done = run("agtop-exporter", "--once", "--no-pricing-refresh", home=home)
     assert "agtop_build_info" in done.stdout
+    warning = f"agtop-exporter: warning: the home directory does not exist: path={home}\n"
+    assert done.stderr == warning
     done = run("agtop-exporter", "install-service", home=home, check=False)
     assert (done.returncode, done.stderr) == (
         1,
